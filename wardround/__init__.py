@@ -1,0 +1,1 @@
+"""wardround: federated learning for medical images."""

@@ -1,0 +1,1 @@
+"""What every part speaks: parameters, orders, updates, states, events."""

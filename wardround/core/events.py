@@ -1,0 +1,120 @@
+"""What happened, as frozen facts. The loop writes them to one journal; terminal, app and report read them.
+
+A watcher (`Watch`) returns nothing and cannot steer a run.
+"""
+
+from __future__ import annotations
+
+import dataclasses
+from collections.abc import Callable, Mapping
+from dataclasses import dataclass, field
+from typing import Any
+
+from wardround.errors import WardroundError
+
+Scores = Mapping[str, float]  # metric name -> value
+
+
+@dataclass(frozen=True, kw_only=True)
+class Event:
+    """A fact. `run` is the name of the run's folder below the out folder, e.g. "federated-seed0"."""
+
+    run: str = ""
+
+
+@dataclass(frozen=True, kw_only=True)
+class RunStarted(Event):
+    """An arm begins, or goes on after a stop (resumed_from > 0)."""
+
+    arm: str
+    num_rounds: int
+    num_sites: int
+    num_train: int
+    num_parameters: int
+    phantom: bool
+    resumed_from: int = 0
+
+
+@dataclass(frozen=True, kw_only=True)
+class RoundFinished(Event):
+    """A round ended. Losses are means over images; site mappings hold only the sites that took part.
+
+    val: scores on all sites' validation rows, val_by_site: the same for each site; both empty in rounds without evaluation.
+    seconds: wall time of the round with its evaluation. is_best: the round that would be kept if the run ended now.
+    """
+
+    round: int
+    lr: float
+    train_loss: float
+    train_loss_by_site: Scores
+    val: Scores = field(default_factory=dict)
+    val_by_site: Mapping[str, Scores] = field(default_factory=dict)
+    failed: Mapping[str, str] = field(default_factory=dict)
+    bytes_up: int = 0
+    bytes_down: int = 0
+    update_norms: Scores = field(default_factory=dict)
+    is_best: bool = False
+    seconds: float = 0.0
+    train_seconds: float = 0.0
+
+
+@dataclass(frozen=True, kw_only=True)
+class WorkerRestarted(Event):
+    """A worker process died; it was started again and its site's work repeated."""
+
+    site: str
+    cause: str
+
+
+@dataclass(frozen=True, kw_only=True)
+class RunFinished(Event):
+    """The arm ended: its best round was tested."""
+
+    rounds: int
+    best_round: int
+    stopped_early: bool
+    seconds: float
+    without: tuple[str, ...] = ()  # sites that were dropped in some round
+    metrics: Mapping[str, float] = field(default_factory=dict)
+
+
+@dataclass(frozen=True, kw_only=True)
+class Progress(Event):
+    """How far a stage ("decode", "phantom", "bootstrap", "report") is. Shown, never journaled."""
+
+    stage: str
+    done: int
+    total: int
+
+
+@dataclass(frozen=True, kw_only=True)
+class Note(Event):
+    """A sentence the user should read, e.g. that phantoms are used."""
+
+    text: str
+
+
+Watch = Callable[[Event], None]
+
+KINDS: dict[str, type[Event]] = {kind.__name__: kind for kind in
+                                 (RunStarted, RoundFinished, WorkerRestarted, RunFinished, Progress, Note)}
+
+
+def silent(event: Event) -> None:
+    """The watcher that shows nothing."""
+
+
+def to_record(event: Event) -> dict[str, Any]:
+    """An event as a JSON-ready dict with its kind under "event"."""
+    return {"event": type(event).__name__, **dataclasses.asdict(event)}
+
+
+def from_record(record: Mapping[str, Any]) -> Event:
+    """The event of a dict written by to_record; WardroundError if it is none."""
+    values = dict(record)
+    kind = KINDS.get(values.pop("event", ""))
+    if kind is None:
+        raise WardroundError(f"not an event of this version: {record.get('event')!r}")
+    if "without" in values:
+        values["without"] = tuple(values["without"])
+    return kind(**values)

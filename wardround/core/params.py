@@ -1,0 +1,177 @@
+"""A model's numbers as one flat float32 vector, so that copying, summing, clipping and sending are single operations.
+
+The vector holds the trainable tensors first, then the buffers (BatchNorm statistics, frozen tensors). Integer counters are not
+in it. Arithmetic covers the whole vector; `norm` and `trainable` cover the trainable part only, so that buffers are never
+clipped or drifted by accident.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterable, Mapping
+from dataclasses import dataclass
+from math import prod
+
+import torch
+from torch import Tensor, nn
+
+from wardround.errors import AggregationError
+
+
+@dataclass(frozen=True)
+class Entry:
+    """One tensor of the vector: flat[offset : offset + size] in the given shape."""
+
+    name: str
+    shape: tuple[int, ...]
+    offset: int
+    is_trainable: bool
+
+    @property
+    def size(self) -> int:
+        return prod(self.shape)
+
+
+@dataclass(frozen=True)
+class Layout:
+    """Names and places of all tensors. Two Params can be added only if their layouts are equal."""
+
+    entries: tuple[Entry, ...]
+
+    @property
+    def size(self) -> int:
+        return sum(entry.size for entry in self.entries)
+
+    @property
+    def num_trainable(self) -> int:
+        return sum(entry.size for entry in self.entries if entry.is_trainable)
+
+    @property
+    def num_bytes(self) -> int:
+        return 4 * self.size
+
+    @staticmethod
+    def of(tensors: Iterable[tuple[str, Tensor, bool]]) -> Layout:
+        """Lay out (name, tensor, is_trainable) in the given order, trainable tensors first."""
+        entries: list[Entry] = []
+        offset = 0
+        for name, tensor, is_trainable in sorted(tensors, key=lambda item: not item[2]):
+            entries.append(Entry(name, tuple(tensor.shape), offset, is_trainable))
+            offset += tensor.numel()
+        return Layout(tuple(entries))
+
+
+@dataclass(frozen=True, eq=False)
+class Params:
+    """Named tensors in one float32 vector. flat: (layout.size,)."""
+
+    flat: Tensor
+    layout: Layout
+
+    def __post_init__(self) -> None:
+        if self.flat.shape != (self.layout.size,) or self.flat.dtype != torch.float32:
+            raise AggregationError(f"parameters must be {self.layout.size} float32 numbers, got {tuple(self.flat.shape)} {self.flat.dtype}")
+
+    def __add__(self, other: Params) -> Params:
+        return Params(self.flat + self._same(other), self.layout)
+
+    def __sub__(self, other: Params) -> Params:
+        return Params(self.flat - self._same(other), self.layout)
+
+    def __mul__(self, factor: float) -> Params:
+        return Params(self.flat * factor, self.layout)
+
+    __rmul__ = __mul__
+
+    def __truediv__(self, divisor: float) -> Params:
+        return Params(self.flat / divisor, self.layout)
+
+    def add_(self, other: Params, alpha: float = 1.0) -> Params:
+        """Add alpha * other in place: the streaming sum of `aggregation.mean`."""
+        self.flat.add_(self._same(other), alpha=alpha)
+        return self
+
+    def zeros(self) -> Params:
+        return Params(torch.zeros_like(self.flat), self.layout)
+
+    def clone(self) -> Params:
+        return Params(self.flat.clone(), self.layout)
+
+    @property
+    def trainable(self) -> Tensor:
+        """View of the trainable part."""
+        return self.flat[: self.layout.num_trainable]
+
+    def norm(self) -> float:
+        """L2 norm of the trainable part."""
+        return float(torch.linalg.vector_norm(self.trainable))
+
+    def named(self) -> dict[str, Tensor]:
+        """Views by name, in the tensors' own shapes."""
+        return {entry.name: self.view(entry) for entry in self.layout.entries}
+
+    def view(self, entry: Entry) -> Tensor:
+        return self.flat[entry.offset : entry.offset + entry.size].view(entry.shape)
+
+    def _same(self, other: Params) -> Tensor:
+        if other.layout is not self.layout and other.layout != self.layout:
+            raise AggregationError("parameters of different models cannot be combined: names or shapes differ")
+        return other.flat
+
+
+class FlatModel:
+    """A module whose parameters, gradients and float buffers are views into flat vectors.
+
+    `params` are the live numbers: loading is one copy, reading needs none. The module's forward pass is unchanged.
+    """
+
+    def __init__(self, module: nn.Module, device: torch.device | str = "cpu") -> None:
+        self.module = module.to(device).float()
+        self.device = torch.device(device)
+        tensors = _float_tensors(self.module)
+        layout = Layout.of((name, tensor, isinstance(tensor, nn.Parameter) and tensor.requires_grad) for name, tensor in tensors.items())
+        self.params = Params(torch.empty(layout.size, device=self.device), layout)
+        self.grads = torch.zeros(layout.num_trainable, device=self.device)
+        for entry in layout.entries:
+            self._attach(entry, tensors[entry.name])
+
+    def load(self, params: Params) -> None:
+        """Copy params into the model."""
+        self.params.flat.copy_(self.params._same(params))
+
+    def _attach(self, entry: Entry, tensor: Tensor) -> None:
+        view = self.params.view(entry)
+        view.copy_(tensor.detach())
+        if isinstance(tensor, nn.Parameter):
+            tensor.data = view
+            if entry.is_trainable:
+                tensor.grad = self.grads[entry.offset : entry.offset + entry.size].view(entry.shape)
+        else:
+            owner, _, leaf = entry.name.rpartition(".")
+            self.module.get_submodule(owner)._buffers[leaf] = view
+
+
+def params_of(model: FlatModel) -> Params:
+    """The model's live parameters (a view: clone to keep)."""
+    return model.params
+
+
+def load_named(tensors: Mapping[str, Tensor], layout: Layout) -> Params:
+    """Build Params from tensors by name; AggregationError names what is missing, unknown or of another shape."""
+    missing = [entry.name for entry in layout.entries if entry.name not in tensors]
+    unknown = sorted(set(tensors) - {entry.name for entry in layout.entries})
+    if missing or unknown:
+        raise AggregationError(f"tensors do not fit the model: missing {missing[:5]}, unknown {unknown[:5]}")
+    params = Params(torch.empty(layout.size), layout)
+    for entry in layout.entries:
+        tensor = tensors[entry.name]
+        if tuple(tensor.shape) != entry.shape:
+            raise AggregationError(f"tensor '{entry.name}' has shape {tuple(tensor.shape)}, the model needs {entry.shape}")
+        params.view(entry).copy_(tensor)
+    return params
+
+
+def _float_tensors(module: nn.Module) -> dict[str, Tensor]:
+    kept = module.state_dict().keys()
+    tensors: dict[str, Tensor] = dict(module.named_parameters())
+    tensors.update((name, buffer) for name, buffer in module.named_buffers() if name in kept and buffer.is_floating_point())
+    return tensors

@@ -1,0 +1,1 @@
+"""Files to Image: one format a file."""

@@ -1,0 +1,1 @@
+"""Engines that carry orders to sites and bring updates back."""

@@ -1,0 +1,1 @@
+"""A plan: the validated settings of one experiment."""

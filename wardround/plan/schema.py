@@ -1,0 +1,179 @@
+"""The sections of a plan (TOML), their defaults and limits. A plan is read once, validated, and written resolved into the run.
+
+Sections are flat and frozen; unknown keys are refused with the nearest known one (plan/load.py words the message).
+"""
+
+from __future__ import annotations
+
+from pathlib import Path
+from typing import Annotated, Any, Literal
+
+from pydantic import BaseModel, ConfigDict, Field, model_validator
+
+Share = Annotated[float, Field(ge=0, le=1)]
+Positive = Annotated[float, Field(gt=0)]
+PartitionName = Literal["iid", "dirichlet", "shards", "quantity", "missing-classes", "feature-shift", "column"]
+MetricName = Literal["loss", "accuracy", "balanced_accuracy", "auroc"]
+
+
+class Section(BaseModel):
+    """A part of a plan: cannot be changed, refuses unknown keys."""
+
+    model_config = ConfigDict(frozen=True, extra="forbid", allow_inf_nan=False)
+
+
+class OpenSection(Section):
+    """A section whose further keys are arguments of the named model or strategy; build.py checks them."""
+
+    model_config = ConfigDict(frozen=True, extra="allow", allow_inf_nan=False)
+
+    def arguments(self) -> dict[str, Any]:
+        """The further keys."""
+        return dict(self.__pydantic_extra__ or {})
+
+
+class DataPlan(Section):
+    """Which images, and how they become arrays."""
+
+    dataset: str = "folder"  # a name of `wardround data list`, or your own 'file.py:Reader'
+    folder: Path | None = None  # where the real set lies; without it the set's phantoms are used, and every result says so
+    size: int = Field(64, ge=8, le=2048)  # height and width in pixels after resizing
+    channels: Literal[1, 3] = 1
+    normalise: Literal["fixed", "image"] = "fixed"  # (x - 0.5) / 0.25, or zero mean and unit variance per image
+    max_failed: Share = 0.01  # share of unreadable images above which the run stops
+    phantoms: int = Field(900, ge=30)  # number of images in the phantom that replaces a missing folder
+
+
+class SplitPlan(Section):
+    """Patients -> train, val, test."""
+
+    policy: Literal["published", "grouped", "folds"] = "grouped"
+    val: Share = 0.1
+    test: Share = 0.2
+    folds: int = Field(5, ge=2)
+    fold: int = Field(0, ge=0)  # the fold that is the test split, from 0
+    near_duplicate_bits: int = Field(12, ge=0, le=64)  # of 256 perceptual hash bits; at most this many differ in near-duplicates
+    seed: int = 0  # apart from the plan's seed: repeated seeds are tested on the same patients
+
+
+class SitesPlan(Section):
+    """Rows -> sites."""
+
+    num: int = Field(3, ge=1)
+    names: tuple[str, ...] | None = None  # default: site-1 ...; the values of the column for partition = "column"
+    partition: PartitionName = "iid"
+    alpha: Positive = 0.5  # dirichlet and quantity: small is skewed, 100 is near equal
+    shards: int = Field(2, ge=1)  # shards: label-sorted pieces a site gets
+    common: tuple[str, ...] = ()  # missing-classes: classes that every site holds; each other class is held by one site
+    strength: Share = 0.5  # feature-shift: 0 is no shift, 1 the strongest simulated scanner
+    column: str = "site"  # column: the catalogue's column that names the site
+
+
+class ModelPlan(OpenSection):
+    """The network. Further keys go to its builder."""
+
+    name: str = "cnn"
+    norm: Literal["batch", "group"] = "group"
+
+
+class Recipe(Section):
+    """Local training settings: what a site does in one round."""
+
+    optimizer: Literal["sgd", "adam", "adamw"] = "sgd"
+    lr: Positive = 0.05
+    momentum: Annotated[float, Field(ge=0, lt=1)] = 0.9
+    weight_decay: Annotated[float, Field(ge=0)] = 0.0
+    keep_optimizer: bool = False  # momentum stays at the site from round to round (needed when rounds are a few steps)
+    batch_size: int = Field(32, ge=1)
+    local_epochs: Positive = 1.0  # passes over the site's images in a round; 0.1 is a tenth of them
+    local_steps: int | None = Field(None, ge=1)  # instead of local_epochs: so many batches
+    schedule: Literal["constant", "cosine", "step"] = "constant"  # of the learning rate over the rounds
+    warmup: Share = 0.0  # share of the rounds in which the rate rises linearly
+    step_every: int = Field(10, ge=1)  # step: rounds between drops
+    step_factor: Share = 0.1  # step: factor of a drop
+    clip_norm: Positive | None = None  # L2 bound of a step's gradient
+    loss: Literal["cross_entropy", "binary_cross_entropy", "focal", "smooth_l1"] = "cross_entropy"
+    class_weights: Literal["none", "balanced"] = "none"  # balanced: from the sites' class counts, summed
+    label_smoothing: Annotated[float, Field(ge=0, lt=1)] = 0.0
+    focal_gamma: Annotated[float, Field(ge=0)] = 2.0
+
+
+class AugmentPlan(Section):
+    """Random changes of training batches. All 0 and false: none."""
+
+    flip: bool = False  # left-right; only where anatomy allows (a mirrored chest has its heart on the wrong side)
+    rotate_deg: Annotated[float, Field(ge=0, le=180)] = 0.0  # uniform in +- this
+    scale: Annotated[float, Field(ge=0, lt=1)] = 0.0  # uniform in 1 +- this
+    shift: Annotated[float, Field(ge=0, lt=1)] = 0.0  # of height and width, uniform in +- this
+    intensity: Annotated[float, Field(ge=0, lt=1)] = 0.0  # brightness and contrast, uniform in +- this
+
+
+class RoundsPlan(Section):
+    """How long, and which round is kept."""
+
+    num: int = Field(20, ge=1)
+    evaluate_every: int = Field(1, ge=1)  # rounds between evaluations on validation rows; the last round is always evaluated
+    patience: int | None = Field(None, ge=1)  # evaluations without a better one before the run stops; none: never early
+    metric: MetricName = "balanced_accuracy"  # on validation rows; its best round is kept
+    checkpoint_every_s: Annotated[float, Field(ge=0)] = 10.0  # at a round's end, if so much time has passed; 0: every round
+
+
+class CohortPlan(Section):
+    """Which sites take part in a round."""
+
+    fraction: Annotated[float, Field(gt=0, le=1)] = 1.0  # share of sites asked each round
+    min_sites: int = Field(1, ge=1)  # fewer replies stop the run, which can be resumed
+
+
+class StrategyPlan(OpenSection):
+    """The federated algorithm. Further keys are its fields, e.g. mu of fedprox."""
+
+    name: str = "fedavg"
+
+
+class EnginePlan(Section):
+    """What the run uses of this machine. Results do not depend on `workers`."""
+
+    workers: int = Field(0, ge=0)  # processes; 0: one a core
+    precision: Literal["fp32", "bf16"] = "fp32"
+    device: Literal["auto", "cpu", "cuda"] = "auto"
+
+
+class EvaluationPlan(Section):
+    """Intervals of test results."""
+
+    resamples: int = Field(2000, ge=100)  # patient-level bootstrap
+    level: Annotated[float, Field(gt=0.5, lt=1)] = 0.95
+
+
+class Plan(Section):
+    """One experiment. The same plan runs federated, pooled and local."""
+
+    name: str = Field(pattern=r"^[A-Za-z0-9][A-Za-z0-9._-]{0,79}$")
+    title: str = ""
+    seed: int = Field(0, ge=0)
+    data: DataPlan = DataPlan()
+    split: SplitPlan = SplitPlan()
+    sites: SitesPlan = SitesPlan()
+    model: ModelPlan = ModelPlan()
+    recipe: Recipe = Recipe()
+    augment: AugmentPlan = AugmentPlan()
+    rounds: RoundsPlan = RoundsPlan()
+    cohort: CohortPlan = CohortPlan()
+    strategy: StrategyPlan = StrategyPlan()
+    engine: EnginePlan = EnginePlan()
+    evaluation: EvaluationPlan = EvaluationPlan()
+
+    @model_validator(mode="after")
+    def _consistent(self) -> Plan:
+        if self.split.policy == "folds" and self.split.fold >= self.split.folds:
+            raise ValueError(f"split.fold is {self.split.fold}, but split.folds = {self.split.folds} counts from 0")
+        if self.split.val + self.split.test >= 1:
+            raise ValueError("split.val + split.test leaves no training images; together they must be below 1")
+        if self.sites.names is not None and len(set(self.sites.names)) != len(self.sites.names):
+            raise ValueError("sites.names holds a name twice")
+        if self.sites.names is not None and self.sites.partition != "column" and len(self.sites.names) != self.sites.num:
+            raise ValueError(f"sites.names has {len(self.sites.names)} names, but sites.num = {self.sites.num}")
+        if self.cohort.min_sites > self.sites.num and self.sites.partition != "column":
+            raise ValueError(f"cohort.min_sites = {self.cohort.min_sites}, but there are only sites.num = {self.sites.num} sites")
+        return self

@@ -1,0 +1,50 @@
+"""Randomness as named streams: the same numbers on any engine, in any order, with any number of workers.
+
+A stream's seed is a hash of its parts, so `stream(seed, "site", "north", 3)` does not depend on what was drawn elsewhere.
+"""
+
+from __future__ import annotations
+
+import hashlib
+from collections.abc import Iterator
+from contextlib import contextmanager
+from typing import TYPE_CHECKING
+
+import numpy as np
+
+if TYPE_CHECKING:
+    import torch
+
+
+def stream_seed(*parts: object) -> int:
+    """Return a 63-bit seed: the BLAKE2b hash of the parts, joined by a separator that no part's text can imitate."""
+    digest = hashlib.blake2b(digest_size=8)
+    for part in parts:
+        text = f"{type(part).__name__}:{part}".encode()
+        digest.update(len(text).to_bytes(4, "little") + text)
+    return int.from_bytes(digest.digest(), "little") >> 1
+
+
+def stream(*parts: object) -> np.random.Generator:
+    """Return the NumPy generator of this name: splits, partitions, batch order, cohorts, bootstrap."""
+    return np.random.default_rng(stream_seed(*parts))
+
+
+def torch_stream(*parts: object) -> torch.Generator:
+    """Return the torch generator of this name (CPU): augmentation and noise on tensors."""
+    import torch
+
+    return torch.Generator().manual_seed(stream_seed(*parts))
+
+
+@contextmanager
+def global_torch_stream(*parts: object) -> Iterator[None]:
+    """Seed torch's global generators inside the block and put their state back after it.
+
+    Only for code of others that offers no generator: initialisers of nn.Module and nn.Dropout.
+    """
+    import torch
+
+    with torch.random.fork_rng(devices=range(torch.cuda.device_count())):
+        torch.manual_seed(stream_seed(*parts))
+        yield

@@ -1,0 +1,1 @@
+"""A site: its rows, its model and what it remembers."""
