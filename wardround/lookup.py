@@ -65,7 +65,8 @@ def _module(place: str, kind: str) -> Any:
     except ModuleNotFoundError as error:
         if error.name and not place.startswith(error.name):
             raise
-        raise UnknownName(f"{kind}: no Python module '{place}'. Is it installed, or did you mean a file '{place}.py:Name'?") from error
+        raise UnknownName(f"{kind}: no Python module '{place}'. Is it installed, or did you mean a file "
+                          f"'{place}.py:Name'?") from error
 
 
 def _module_from_file(path: Path) -> Any:

@@ -69,7 +69,8 @@ class Params:
 
     def __post_init__(self) -> None:
         if self.flat.shape != (self.layout.size,) or self.flat.dtype != torch.float32:
-            raise AggregationError(f"parameters must be {self.layout.size} float32 numbers, got {tuple(self.flat.shape)} {self.flat.dtype}")
+            raise AggregationError(f"parameters must be {self.layout.size} float32 numbers, "
+                                   f"got {tuple(self.flat.shape)} {self.flat.dtype}")
 
     def __add__(self, other: Params) -> Params:
         return Params(self.flat + self._same(other), self.layout)
@@ -128,7 +129,8 @@ class FlatModel:
         self.module = module.to(device).float()
         self.device = torch.device(device)
         tensors = _float_tensors(self.module)
-        layout = Layout.of((name, tensor, isinstance(tensor, nn.Parameter) and tensor.requires_grad) for name, tensor in tensors.items())
+        layout = Layout.of((name, tensor, isinstance(tensor, nn.Parameter) and tensor.requires_grad)
+                           for name, tensor in tensors.items())
         self.params = Params(torch.empty(layout.size, device=self.device), layout)
         self.grads = torch.zeros(layout.num_trainable, device=self.device)
         for entry in layout.entries:
