@@ -8,11 +8,15 @@ import pytest
 
 @pytest.fixture(scope="session")
 def real_data() -> Path:
-    """The folder of real data sets: WARDROUND_DATA, default ../shared/data beside the checkout."""
+    """The folder of real data sets: WARDROUND_DATA, default ../shared/data beside the checkout.
+
+    Absent, the test is skipped; with WARDROUND_REQUIRE_DATA=1 (as .ci/run sets) it fails instead.
+    """
     default = Path(__file__).resolve().parents[2] / "shared" / "data"
     folder = Path(os.environ.get("WARDROUND_DATA", default))
     if not folder.is_dir():
-        pytest.skip(f"real images absent: {folder} is not a folder (set WARDROUND_DATA)")
+        absent = pytest.fail if os.environ.get("WARDROUND_REQUIRE_DATA") == "1" else pytest.skip
+        absent(f"real images absent: {folder} is not a folder (set WARDROUND_DATA)")
     return folder
 
 

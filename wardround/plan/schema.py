@@ -81,7 +81,7 @@ class Recipe(Section):
 
     optimizer: Literal["sgd", "adam", "adamw"] = "sgd"
     lr: Positive = 0.05
-    momentum: Annotated[float, Field(ge=0, lt=1)] = 0.9
+    momentum: Annotated[float, Field(ge=0, lt=1)] = 0.9  # beta1 of adam and adamw
     weight_decay: Annotated[float, Field(ge=0)] = 0.0
     keep_optimizer: bool = False  # momentum stays at the site from round to round (needed when rounds are a few steps)
     batch_size: int = Field(32, ge=1)

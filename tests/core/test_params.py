@@ -1,0 +1,103 @@
+"""The flat vector and its views."""
+
+import pytest
+import torch
+from torch import nn
+
+from wardround.core.params import FlatModel, Layout, Params, load_named, params_of
+from wardround.errors import AggregationError
+
+
+def net() -> nn.Module:
+    return nn.Sequential(nn.Conv2d(1, 2, 3), nn.BatchNorm2d(2), nn.Flatten(), nn.Linear(2, 2))
+
+
+def vector(*numbers: float) -> Params:
+    return Params(torch.tensor(numbers), Layout.of([("w", torch.zeros(len(numbers)), True)]))
+
+
+def test_trainable_tensors_come_first_and_counters_are_left_out() -> None:
+    layout = FlatModel(net()).params.layout
+    kinds = [entry.is_trainable for entry in layout.entries]
+    assert kinds == sorted(kinds, reverse=True)
+    assert {entry.name for entry in layout.entries if not entry.is_trainable} == {"1.running_mean", "1.running_var"}
+    assert layout.size == layout.num_trainable + 4
+    assert layout.num_bytes == 4 * layout.size
+
+
+def test_flattening_leaves_the_model_as_it_was() -> None:
+    module, images = net().eval(), torch.randn(3, 1, 3, 3)
+    before = module(images)
+    assert torch.equal(FlatModel(module).module(images), before)
+
+
+def test_loading_changes_what_the_module_computes() -> None:
+    model, other = FlatModel(net()), FlatModel(net())
+    model.load(params_of(other))
+    images = torch.randn(3, 1, 3, 3)
+    assert torch.equal(model.module.eval()(images), other.module.eval()(images))
+
+
+def test_gradients_arrive_in_the_flat_vector() -> None:
+    model = FlatModel(net())
+    model.module(torch.randn(3, 1, 3, 3)).sum().backward()
+    first = model.params.layout.entries[0]
+    assert torch.equal(model.grads[: first.size].view(first.shape), dict(model.module.named_parameters())[first.name].grad)
+    assert model.grads.abs().sum() > 0
+
+
+def test_batch_statistics_arrive_in_the_flat_vector() -> None:
+    model = FlatModel(net())
+    before = model.params.flat[model.params.layout.num_trainable :].clone()
+    model.module.train()(torch.randn(8, 1, 3, 3) + 3)
+    assert not torch.equal(model.params.flat[model.params.layout.num_trainable :], before)
+
+
+def test_frozen_tensors_are_not_trainable() -> None:
+    module = net()
+    module[0].weight.requires_grad_(False)
+    entry = next(entry for entry in FlatModel(module).params.layout.entries if entry.name == "0.weight")
+    assert not entry.is_trainable
+
+
+def test_arithmetic_reads_like_vectors() -> None:
+    a, b = vector(1.0, 2.0), vector(3.0, 5.0)
+    assert (a + b).flat.tolist() == [4, 7]
+    assert (b - a).flat.tolist() == [2, 3]
+    assert (2.0 * a).flat.tolist() == (a * 2.0).flat.tolist() == [2, 4]
+    assert (b / 2.0).flat.tolist() == [1.5, 2.5]
+    assert a.clone().add_(b, alpha=2.0).flat.tolist() == [7, 12]
+    assert a.zeros().flat.tolist() == [0, 0]
+    assert a.flat.tolist() == [1, 2]
+
+
+def test_norm_covers_the_trainable_part_only() -> None:
+    layout = Layout.of([("statistics", torch.zeros(1), False), ("w", torch.zeros(2), True)])
+    assert Params(torch.tensor([3.0, 4.0, 100.0]), layout).norm() == 5
+
+
+def test_params_of_other_models_are_not_combined() -> None:
+    with pytest.raises(AggregationError, match="names or shapes differ"):
+        vector(1.0) + Params(torch.ones(1), Layout.of([("v", torch.zeros(1), True)]))
+
+
+@pytest.mark.parametrize("flat", [torch.zeros(3), torch.zeros(2, dtype=torch.float64)])
+def test_a_vector_of_another_length_or_type_is_refused(flat: torch.Tensor) -> None:
+    with pytest.raises(AggregationError, match="2 float32 numbers"):
+        Params(flat, vector(1.0, 2.0).layout)
+
+
+def test_named_tensors_make_the_trip_back() -> None:
+    params = FlatModel(net()).params
+    assert torch.equal(load_named(params.named(), params.layout).flat, params.flat)
+
+
+def test_named_tensors_that_do_not_fit_are_named() -> None:
+    params = FlatModel(net()).params
+    tensors = params.named()
+    with pytest.raises(AggregationError, match=r"missing \['0.weight'\]"):
+        load_named({name: tensor for name, tensor in tensors.items() if name != "0.weight"}, params.layout)
+    with pytest.raises(AggregationError, match=r"unknown \['more'\]"):
+        load_named({**tensors, "more": torch.zeros(1)}, params.layout)
+    with pytest.raises(AggregationError, match="'0.bias' has shape"):
+        load_named({**tensors, "0.bias": torch.zeros(7)}, params.layout)

@@ -1,0 +1,197 @@
+"""All that the command line draws: progress, notes, tables. In a terminal bars; elsewhere plain lines, a few a minute.
+
+Progress and notes go to stderr, results to stdout, so that results can be piped.
+"""
+
+from __future__ import annotations
+
+import time
+from collections.abc import Iterator, Mapping, Sequence
+from contextlib import contextmanager
+from typing import Protocol
+
+from rich import box
+from rich.console import Console
+from rich.progress import BarColumn, MofNCompleteColumn, Progress, TaskID, TextColumn, TimeElapsedColumn, TimeRemainingColumn
+from rich.table import Table
+from rich.text import Text
+
+from wardround.core import events
+from wardround.core.events import Event, Note, RoundFinished, RunFinished, RunStarted, Watch, WorkerRestarted
+
+HEADLINE = ("balanced_accuracy", "auroc", "accuracy", "loss")  # the first of these that a round was scored by is shown
+QUIET_S = 5.0  # without a terminal: seconds between lines of progress of one run
+WIDTH = 160  # columns, without a terminal
+
+STAGES = {"phantom": "Drawing phantoms", "decode": "Decoding images", "hash": "Comparing images", "bootstrap": "Intervals",
+          "report": "Report"}
+
+
+class TableLike(Protocol):
+    """A table of wardround.report.tables."""
+
+    @property
+    def columns(self) -> Sequence[str]: ...
+    @property
+    def rows(self) -> Sequence[Sequence[str]]: ...
+    @property
+    def caption(self) -> str: ...
+    def is_numeric(self, column: int) -> bool: ...
+
+
+def _console(*, stderr: bool) -> Console:
+    """A console on today's stdout or stderr (made when used: tests and pipes replace them)."""
+    console = Console(stderr=stderr, highlight=False)
+    return console if console.is_terminal else Console(stderr=stderr, highlight=False, width=WIDTH, soft_wrap=True)
+
+
+def say(text: str) -> None:
+    """Print a line of results."""
+    _console(stderr=False).print(text, markup=False, soft_wrap=True)
+
+
+def table(shown: TableLike) -> None:
+    """Print a table, its caption below."""
+    console = _console(stderr=False)
+    drawn = Table(caption=shown.caption or None, caption_justify="left", caption_style="dim", box=box.SIMPLE_HEAD)
+    for number, column in enumerate(shown.columns):
+        drawn.add_column(Text(column), justify="right" if shown.is_numeric(number) else "left", overflow="fold")
+    for row in shown.rows:
+        drawn.add_row(*(Text(cell) for cell in row))
+    console.print(drawn)
+
+
+def pairs(values: Mapping[str, object]) -> None:
+    """Print names and values, a line each, values aligned."""
+    width = max(map(len, values), default=0)
+    for name, value in values.items():
+        say(f"{name:<{width}}  {value}")
+
+
+@contextmanager
+def watching() -> Iterator[Watch]:
+    """Show events while the block runs: live bars in a terminal, lines elsewhere."""
+    console = _console(stderr=True)
+    if not console.is_terminal:
+        yield PlainLines(console)
+        return
+    bars = Progress(TextColumn("{task.description}"), BarColumn(bar_width=24), MofNCompleteColumn(), TextColumn("{task.fields[fact]}"),
+                    TimeElapsedColumn(), TextColumn("left"), TimeRemainingColumn(compact=True), console=console)
+    with bars:
+        yield Bars(bars)
+
+
+class Bars:
+    """A bar for each run and for each stage; several runs at once have a bar each."""
+
+    def __init__(self, bars: Progress) -> None:
+        self._bars = bars
+        self._facts = RoundFacts()
+        self._tasks: dict[tuple[str, str], TaskID] = {}
+
+    def __call__(self, event: Event) -> None:
+        match event:
+            case events.Progress():
+                label = " ".join(filter(None, [event.run, STAGES.get(event.stage, event.stage)]))
+                self._move(event.run, event.stage, label, event.done, event.total)
+            case RunStarted():
+                self._move(event.run, "", event.run or event.arm, event.resumed_from, event.num_rounds)
+            case RoundFinished():
+                self._move(event.run, "", event.run, event.round, None, self._facts.of(event))
+            case RunFinished():
+                self._move(event.run, "", event.run, event.rounds, event.rounds, _end_fact(event))
+            case _:
+                text = _sentence(event)
+                if text:
+                    self._bars.console.print(text, markup=False)
+
+    def _move(self, run: str, stage: str, label: str, done: int, total: int | None, fact: str | None = None) -> None:
+        key = (run, stage)
+        if key not in self._tasks:
+            self._tasks[key] = self._bars.add_task(label.replace("[", r"\["), total=total, completed=done, fact="")
+        task = self._tasks[key]
+        self._bars.update(task, completed=done)
+        if total is not None:
+            self._bars.update(task, total=total)
+        if fact is not None:
+            self._bars.update(task, fact=fact.replace("[", r"\["))
+
+
+class PlainLines:
+    """A line when something begins or ends, and at most one every QUIET_S seconds of a run in between."""
+
+    def __init__(self, console: Console) -> None:
+        self._console = console
+        self._facts = RoundFacts()
+        self._spoke: dict[tuple[str, str], float] = {}
+        self._num_rounds: dict[str, int] = {}
+
+    def __call__(self, event: Event) -> None:
+        match event:
+            case events.Progress():
+                if self._may_speak(event.run, event.stage) or event.done >= event.total:
+                    self._say(event.run, f"{STAGES.get(event.stage, event.stage)}: {event.done} of {event.total}")
+            case RunStarted():
+                self._num_rounds[event.run] = event.num_rounds
+                self._may_speak(event.run, "")
+                resumed = f", going on after round {event.resumed_from}" if event.resumed_from else ""
+                self._say(event.run, f"{event.arm}: {event.num_sites} sites, {event.num_train} training images, "
+                                     f"{event.num_rounds} rounds{resumed}")
+            case RoundFinished():
+                if event.failed or self._may_speak(event.run, ""):
+                    self._say(event.run, f"round {event.round} of {self._num_rounds.get(event.run, '?')}: {self._facts.of(event)}")
+            case RunFinished():
+                self._say(event.run, f"finished after {event.rounds} rounds, {_end_fact(event)}")
+            case _:
+                self._say("", _sentence(event))
+
+    def _may_speak(self, run: str, stage: str) -> bool:
+        now = time.monotonic()
+        if now - self._spoke.get((run, stage), -QUIET_S) < QUIET_S:
+            return False
+        self._spoke[run, stage] = now
+        return True
+
+    def _say(self, run: str, text: str) -> None:
+        if text:
+            self._console.print(f"{run}: {text}" if run else text, markup=False, soft_wrap=True)
+
+
+class RoundFacts:
+    """A round in a few words, with the last validation score: not every round is scored."""
+
+    def __init__(self) -> None:
+        self._scored: dict[str, str] = {}
+
+    def of(self, event: RoundFinished) -> str:
+        """ "loss 0.412, val balanced_accuracy 0.830", with the sites that failed."""
+        for name in HEADLINE:
+            if name in event.val:
+                self._scored[event.run] = f"val {name} {event.val[name]:.3f}"
+                break
+        facts = [f"loss {event.train_loss:.3f}", *filter(None, [self._scored.get(event.run)])]
+        if event.failed:
+            facts.append(f"without {', '.join(sorted(event.failed))}")
+        return ", ".join(facts)
+
+
+def _end_fact(event: RunFinished) -> str:
+    """ "best round 12, test balanced_accuracy 0.91", with the sites that were dropped."""
+    facts = [f"best round {event.best_round}"]
+    shown = [name for name in HEADLINE if name in event.metrics]
+    facts += [f"test {name} {event.metrics[name]:.3f}" for name in shown[:1]]
+    if event.stopped_early:
+        facts.append("stopped early")
+    if event.without:
+        facts.append(f"finished without {', '.join(event.without)}")
+    return ", ".join(facts)
+
+
+def _sentence(event: Event) -> str:
+    match event:
+        case Note():
+            return f"{event.run}: {event.text}" if event.run else event.text
+        case WorkerRestarted():
+            return f"{event.run}: the worker training {event.site} died ({event.cause}); it was restarted and its work repeated"
+    return ""
+

@@ -1,0 +1,71 @@
+"""Commands about images before any training: data list, data inspect, data check, phantom, sites."""
+
+from __future__ import annotations
+
+from pathlib import Path
+from typing import Annotated
+
+import typer
+
+from wardround.cli.options import DataFolder, Overrides, PlanName, examples, plan_of
+
+app = typer.Typer()
+sub = typer.Typer(help="Data sets: what there is, what a folder holds, what is wrong with it.", no_args_is_help=True)
+
+Folder = Annotated[Path, typer.Argument(metavar="FOLDER", help="A folder of images, or a CSV file.", show_default=False)]
+Dataset = Annotated[str, typer.Argument(metavar="DATASET", help="A name of 'wardround data list'.", show_default=False)]
+Target = Annotated[Path, typer.Argument(metavar="DIR", help="Where the images are written.", show_default=False)]
+Num = Annotated[int, typer.Option(min=30, metavar="N", help="Number of images.")]
+Seed = Annotated[int, typer.Option(min=0, metavar="N", help="The same seed draws the same images.")]
+Figure = Annotated[Path, typer.Option("--figure", metavar="FILE", help="Where the figure is written.")]
+
+
+@sub.command("list", epilog=examples("wardround data list"))
+def list_datasets() -> None:
+    """List the data sets that a plan can name."""
+    from wardround.cli import console, show
+
+    console.table(show.datasets())
+
+
+@sub.command(epilog=examples("wardround data inspect FOLDER"))
+def inspect(folder: Folder) -> None:
+    """Say which data set a folder holds and count its images; nothing is decoded."""
+    from wardround.cli import show
+    from wardround.data.datasets.base import detect
+
+    show.catalogue(detect(folder), folder)
+
+
+@sub.command(epilog=examples("wardround data check chest-xray-pneumonia --data FOLDER"))
+def check(plan: PlanName, overrides: Overrides = None, data: DataFolder = None) -> None:
+    """Read every image of a plan and report what is unreadable, doubled or leaks between the splits."""
+    from wardround.cli import console, show
+    from wardround.data.prepare import check as findings_of
+
+    with console.watching() as watch:
+        findings = findings_of(plan_of(plan, overrides, data), watch)
+    show.findings(findings)
+
+
+@app.command(epilog=examples("wardround phantom brain-tumour-mri phantoms/ --num 300"))
+def phantom(dataset: Dataset, folder: Target, num: Num = 900, seed: Seed = 0) -> None:
+    """Draw synthetic images in a data set's own folder layout, for trying things out. They show no patient."""
+    from wardround.cli import console
+    from wardround.data.datasets import DATASETS
+
+    with console.watching() as watch:
+        DATASETS.find(dataset).write_phantom(folder, num=num, seed=seed, watch=watch)
+    console.say(f"{num} phantom images of {dataset} in {folder}")
+
+
+@app.command(epilog=examples("wardround sites brain-tumour-missing-types --data FOLDER",
+                             "wardround sites chest-xray-pneumonia --set sites.partition=dirichlet --set sites.alpha=0.1"))
+def sites(plan: PlanName, overrides: Overrides = None, data: DataFolder = None, figure: Figure = Path("sites.png")) -> None:
+    """Show who holds what: images per hospital and class, as a table and a figure. Nothing is trained."""
+    from wardround.cli import console, show
+    from wardround.data.prepare import prepare
+
+    with console.watching() as watch:
+        prepared = prepare(plan_of(plan, overrides, data), watch)
+    show.sites(prepared, figure)

@@ -1,0 +1,70 @@
+"""Commands on finished runs: predict, report."""
+
+from __future__ import annotations
+
+import csv
+import io
+from collections.abc import Iterable, Sequence
+from pathlib import Path
+from typing import TYPE_CHECKING, Annotated
+
+import typer
+
+from wardround.cli.options import RunPath, examples
+
+if TYPE_CHECKING:
+    from wardround.session import Prediction
+
+app = typer.Typer()
+
+ImagePaths = Annotated[list[Path], typer.Argument(metavar="PATH...", help="Images, or folders of images.", show_default=False)]
+CsvPath = Annotated[Path | None, typer.Option("--csv", metavar="FILE", help="Write the table here instead of to the terminal.")]
+Folder = Annotated[Path, typer.Argument(metavar="RUN", help="The folder of a run or of a comparison.", show_default=False)]
+
+
+@app.command(epilog=examples("wardround predict runs/NAME scan.png", "wardround predict runs/NAME FOLDER --csv predictions.csv"))
+def predict(run: RunPath, paths: ImagePaths, csv_path: CsvPath = None) -> None:
+    """Give each image a probability for every class. Not for clinical use.
+
+    The table has a row an image: path, a column p_CLASS for each class, and an error where an image cannot be read (then the
+    exit code is 3).
+    """
+    from wardround import session
+    from wardround.cli import console
+    from wardround.errors import DataError
+    from wardround.runs.folder import write_text
+
+    predictions = session.predict(run, paths)
+    text = as_csv(predictions)
+    if csv_path is None:
+        console.say(text.rstrip("\n"))
+    else:
+        write_text(csv_path, text)
+    if failed := sum(bool(prediction.error) for prediction in predictions):
+        raise DataError(f"{failed} of {len(predictions)} images could not be read; the column 'error' says why")
+
+
+@app.command(epilog=examples("wardround report runs/NAME"))
+def report(run: Folder) -> None:
+    """Write report.html of a run or a comparison anew."""
+    from wardround.cli import console
+    from wardround.report.html import write_compare_report, write_run_report
+
+    write = write_compare_report if (run / "compare.json").exists() else write_run_report
+    write(run)
+    console.say(f"Report: {run / 'report.html'}")
+
+
+def as_csv(predictions: Sequence[Prediction]) -> str:
+    """The predictions as CSV text: path, p_CLASS ..., error."""
+    classes = list(dict.fromkeys(name for prediction in predictions for name in prediction.probabilities))
+    return csv_text([["path", *(f"p_{name}" for name in classes), "error"],
+                     *([str(prediction.path), *(f"{prediction.probabilities[name]:.6f}" if prediction.probabilities else ""
+                                                for name in classes), prediction.error] for prediction in predictions)])
+
+
+def csv_text(rows: Iterable[Sequence[str]]) -> str:
+    """Rows as CSV text."""
+    file = io.StringIO()
+    csv.writer(file, lineterminator="\n").writerows(rows)
+    return file.getvalue()

@@ -1,0 +1,91 @@
+"""Commands that train: demo, run, compare."""
+
+from __future__ import annotations
+
+from enum import StrEnum
+from pathlib import Path
+from typing import Annotated
+
+import typer
+
+from wardround.cli.options import DataFolder, OptionalPlanName, OutFolder, Overrides, PlanName, Workers, examples, plan_of
+
+app = typer.Typer()
+
+RUNS = Path("runs")
+
+
+class Arm(StrEnum):
+    """The three ways to train on the same images."""
+
+    federated = "federated"
+    pooled = "pooled"
+    local = "local"
+
+
+ArmName = Annotated[Arm, typer.Option(help="federated: sites train together; pooled: all images in one place; local: one site alone.")]
+SiteName = Annotated[str | None, typer.Option(metavar="NAME", help="The site that trains alone (--arm local).")]
+ResumePath = Annotated[Path | None, typer.Option(metavar="RUN", help="Continue the run in this folder from its last checkpoint.")]
+ArmNames = Annotated[str, typer.Option(metavar="LIST", help="The arms to compare, separated by commas.")]
+Seeds = Annotated[int, typer.Option(min=1, metavar="N", help="Repeat with so many seeds; the test patients stay the same.")]
+
+
+@app.command(epilog=examples("wardround demo", "wardround demo --data FOLDER_OF_THE_BRAIN_TUMOUR_SET"))
+def demo(data: DataFolder = None, out: OutFolder = RUNS) -> None:
+    """Show the whole story in a minute: three hospitals, each without some tumour types, learn together and alone."""
+    compare("demo", data=data, out=out)
+
+
+@app.command(epilog=examples("wardround run chest-xray-pneumonia --data FOLDER --set rounds.num=5",
+                             "wardround run plan.toml --arm local --site north", "wardround run --resume runs/NAME"))
+def run(plan: OptionalPlanName = None, arm: ArmName = Arm.federated, site: SiteName = None, overrides: Overrides = None,
+        data: DataFolder = None, out: OutFolder = RUNS, workers: Workers = None, resume: ResumePath = None) -> None:
+    """Train one arm of a plan, keep its best round and test it once."""
+    from wardround import session
+    from wardround.cli import console, show
+
+    if resume is not None:
+        refuse_with_resume({"PLAN": plan, "--site": site, "--set": overrides, "--data": data, "--workers": workers})
+    with console.watching() as watch:
+        if resume is not None:
+            folder = session.resume(resume, watch=watch)
+        else:
+            folder = session.run(plan_of(plan, overrides, data, workers), arm=arm.value, site=site, out=out, watch=watch)
+    show.run(folder)
+
+
+@app.command(epilog=examples("wardround compare brain-tumour-missing-types --data FOLDER --seeds 3",
+                             "wardround compare chest-xray-pneumonia --set sites.partition=dirichlet --set sites.alpha=0.3"))
+def compare(plan: PlanName, arms: ArmNames = "federated,pooled,local", seeds: Seeds = 1, overrides: Overrides = None,
+            data: DataFolder = None, out: OutFolder = RUNS, workers: Workers = None) -> None:
+    """Train all arms of a plan side by side and compare them on the same test patients."""
+    from wardround import session
+    from wardround.cli import console, show
+
+    settings = plan_of(plan, overrides, data, workers)
+    with console.watching() as watch:
+        folder = session.compare(settings, arms=arms_of(arms), seeds=seeds, out=out, watch=watch)
+    show.compare(folder)
+
+
+def arms_of(text: str) -> tuple[str, ...]:
+    """ "federated,local" -> ("federated", "local"); PlanError for an arm that does not exist."""
+    from wardround.errors import PlanError
+    from wardround.lookup import suggestion
+
+    names = tuple(name.strip() for name in text.split(",") if name.strip())
+    wrong = [name for name in names if name not in list(Arm)]
+    if wrong or not names:
+        raise PlanError(f"--arms {text}: no arm '{', '.join(wrong)}'.{suggestion(wrong[0] if wrong else '', list(Arm))} "
+                        f"Arms: {', '.join(Arm)}.")
+    return names
+
+
+def refuse_with_resume(given: dict[str, object]) -> None:
+    """A run goes on with the plan it was started with: PlanError if the command line asks for another."""
+    from wardround.errors import PlanError
+
+    wrong = [name for name, value in given.items() if value is not None]
+    if wrong:
+        raise PlanError(f"--resume goes on with the run's own plan, so leave out {', '.join(wrong)}. To train with other settings, "
+                        "start a new run.")

@@ -1,0 +1,43 @@
+"""Names of classes as data sets write them, and how many images each has."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+
+import numpy as np
+
+SYNONYMS = {
+    "glioma_tumor": "glioma", "glioma_tumour": "glioma",
+    "meningioma_tumor": "meningioma", "meningioma_tumour": "meningioma",
+    "pituitary_tumor": "pituitary", "pituitary_tumour": "pituitary",
+    "no_tumor": "notumor", "no_tumour": "notumor", "notumour": "notumor", "healthy": "notumor",
+}
+
+
+def canonical(name: str) -> str:
+    """The one spelling of a class name: lower case, "_" for spaces and hyphens, synonyms replaced."""
+    plain = "_".join(name.strip().lower().replace("-", " ").replace("_", " ").split())
+    return SYNONYMS.get(plain, plain)
+
+
+def class_index(name: str, classes: Sequence[str]) -> int | None:
+    """The class that this name means, in any spelling; None if it is none of them."""
+    wanted = canonical(name)
+    return next((index for index, known in enumerate(classes) if canonical(known) == wanted), None)
+
+
+def class_counts(labels: np.ndarray, num_classes: int) -> np.ndarray:
+    """Images of each class: (num_classes,) int64, from (n,) labels in 0..num_classes-1."""
+    return np.bincount(np.asarray(labels, dtype=np.int64), minlength=num_classes).astype(np.int64)
+
+
+def balanced_weights(counts: np.ndarray) -> np.ndarray:
+    """Weight of each class in the loss, n / (C * n_c) over the C classes present (King & Zeng 2001), scaled to a mean of 1
+    over these; 0 for an absent class. counts: (num_classes,) >= 0. Returns float64; all 0 if there are no images."""
+    counts = np.asarray(counts, dtype=np.float64)
+    is_present = counts > 0
+    if not is_present.any():
+        return np.zeros_like(counts)
+    weights = np.zeros_like(counts)
+    weights[is_present] = 1.0 / counts[is_present]
+    return weights / weights[is_present].mean()

@@ -1,0 +1,164 @@
+"""From a plan to everything an arm needs of the data: decoded images, split, sites, and an account of what was left out."""
+
+from __future__ import annotations
+
+import hashlib
+from collections import Counter
+from collections.abc import Mapping
+from dataclasses import dataclass
+from pathlib import Path
+
+import numpy as np
+
+from wardround.core.events import Note, Watch, silent
+from wardround.data.cache import Cache, cache_root, open_cache, writing
+from wardround.data.catalogue import UNKNOWN, Catalogue, text_column
+from wardround.data.datasets import DATASETS
+from wardround.data.datasets.base import Reader
+from wardround.data.duplicates import conflicts, groups, keys, near_duplicates
+from wardround.data.labels import class_counts
+from wardround.data.ledger import Ledger
+from wardround.data.partition import partition, site_names
+from wardround.data.scanners import apply, scanner_for
+from wardround.data.split import OUT, LeakReport, check_no_leak, find_leaks, split
+from wardround.plan.schema import Plan
+
+
+@dataclass(frozen=True, kw_only=True, eq=False)
+class Prepared:
+    """All rows of the catalogue, those that take part in no arm included.
+
+    pixels: (n, C, H, W) uint8. groups: (n,) int64, patient or near-duplicates, -1 for unreadable images. split: (n,) text: train,
+    val, test, test-leak or out. homes: (n,) text, the site of a row, "" for none. leaks: what the published split would leak.
+    """
+
+    catalogue: Catalogue
+    pixels: np.ndarray
+    groups: np.ndarray
+    split: np.ndarray
+    homes: np.ndarray
+    site_names: tuple[str, ...]
+    ledger: Ledger
+    leaks: LeakReport
+    fingerprint: str
+
+    def rows(self, site: str | None, split: str) -> np.ndarray:
+        """Sorted row numbers of a split at a site, or at all sites (None)."""
+        at_site = self.homes != UNKNOWN if site is None else self.homes == site
+        return np.flatnonzero(at_site & (self.split == split))
+
+    def counts(self, split: str = "train") -> dict[str, list[int]]:
+        """Images of each class at each site."""
+        return {site: class_counts(self.catalogue.labels[self.rows(site, split)], len(self.catalogue.classes)).tolist()
+                for site in self.site_names}
+
+
+@dataclass(frozen=True, kw_only=True)
+class Findings:
+    """What `wardround data check` tells. Leaks are those of the published split; rows are counted, never named."""
+
+    images: int
+    used: int
+    failed: Mapping[str, int]
+    published: Mapping[str, Mapping[str, int]]  # split -> class -> images
+    patients_known: bool
+    num_groups: int
+    num_identical: int  # images whose pixels occur more than once
+    num_near: int  # images that have a near-duplicate
+    num_conflicting: int  # images whose pixels also occur under another label
+    leaks: LeakReport
+
+
+def prepare(plan: Plan, watch: Watch = silent) -> Prepared:
+    """Read, decode, group, split and partition, in the plan's ways; DataError where the plan cannot be carried out honestly."""
+    catalogue, cache, failed = _decoded(plan, watch)
+    good = np.flatnonzero(failed == UNKNOWN)
+    usable, near = catalogue.take(good), near_duplicates(cache.hashes[good], plan.split.near_duplicate_bits)
+    own = groups(usable.patients, cache.digests[good], cache.hashes[good], plan.split.near_duplicate_bits)
+    chosen = split(usable, own, plan.split)
+    check_no_leak(chosen, own)
+    column = usable.column(plan.sites.column) if plan.sites.partition == "column" else None
+    homes = partition(usable.labels, own, chosen, plan.sites, classes=usable.classes, seed=plan.seed, column=column)
+    names = site_names(plan.sites) if column is None or plan.sites.names else tuple(sorted(set(homes) - {UNKNOWN}))
+    whole_split, whole_homes = _spread(chosen, good, len(catalogue), OUT), _spread(homes, good, len(catalogue), UNKNOWN)
+    skipped = text_column([UNKNOWN if bad or (home and part != OUT) else "leaks_into_train" if part == OUT else "no_site"
+                           for bad, home, part in zip(failed, whole_homes, whole_split, strict=True)])
+    ledger = Ledger.of(catalogue.images, failed=failed, detail=cache.details, skipped=skipped)
+    ledger.check(plan.data.max_failed)
+    whole_groups = np.full(len(catalogue), -1, np.int64)
+    whole_groups[good] = own
+    leaks = find_leaks(usable.splits, patients=usable.patients, digests=cache.digests[good], near=near, groups=own)
+    return Prepared(catalogue=catalogue, pixels=_as_scanned(plan, cache.pixels, whole_homes, names), groups=whole_groups, split=whole_split,
+                    homes=whole_homes, site_names=names, ledger=ledger, leaks=leaks,
+                    fingerprint=_fingerprint(catalogue, cache, whole_split, whole_homes))
+
+
+def check(plan: Plan, watch: Watch = silent) -> Findings:
+    """Look for what would make a result dishonest; nothing is changed or refused."""
+    catalogue, cache, failed = _decoded(plan, watch)
+    good = np.flatnonzero(failed == UNKNOWN)
+    usable, digests = catalogue.take(good), cache.digests[good]
+    near = near_duplicates(cache.hashes[good], plan.split.near_duplicate_bits)
+    own = groups(usable.patients, digests, cache.hashes[good], plan.split.near_duplicate_bits)
+    published = {part: dict(zip(usable.classes, class_counts(usable.labels[usable.splits == part], len(usable.classes)).tolist(), strict=True))
+                 for part in ("train", "val", "test", UNKNOWN) if (usable.splits == part).any()}
+    return Findings(images=len(catalogue), used=len(good), failed=Counter(failed[failed != UNKNOWN].tolist()), published=published,
+                    patients_known=bool((usable.patients != UNKNOWN).any()), num_groups=len(np.unique(own)),
+                    num_identical=_num_repeated(keys(digests)), num_near=_num_repeated(near),
+                    num_conflicting=len(conflicts(digests, usable.labels)),
+                    leaks=find_leaks(usable.splits, patients=usable.patients, digests=digests, near=near, groups=own))
+
+
+def read_catalogue(plan: Plan, watch: Watch = silent) -> Catalogue:
+    """The plan's data set: the real folder, or phantoms where the plan names none."""
+    reader: Reader = DATASETS.find(plan.data.dataset)
+    folder = plan.data.folder or _phantoms(plan, reader, watch)
+    return reader.read(folder)
+
+
+def _decoded(plan: Plan, watch: Watch) -> tuple[Catalogue, Cache, np.ndarray]:
+    catalogue = read_catalogue(plan, watch)
+    cache = open_cache(catalogue, size=plan.data.size, channels=plan.data.channels, watch=watch)
+    if (cache.reasons != UNKNOWN).all():
+        Ledger.of(catalogue.images, failed=cache.reasons, detail=cache.details, skipped=cache.reasons).check(0)
+    return catalogue, cache, cache.reasons
+
+
+def _phantoms(plan: Plan, reader: Reader, watch: Watch) -> Path:
+    """The folder of the data set's phantoms, written on first use."""
+    folder = cache_root() / "phantoms" / f"{reader.name}-{plan.data.phantoms}-{plan.split.seed}"
+    watch(Note(text=f"No data folder was given: {plan.data.phantoms} phantoms (synthetic images) of '{reader.title}' are used. "
+                    "Results on phantoms say nothing about patients. Real images: --data DIR"))
+    with writing(folder.parent):
+        reader.write_phantom(folder, plan.data.phantoms, plan.split.seed, watch)
+    return folder
+
+
+def _as_scanned(plan: Plan, pixels: np.ndarray, homes: np.ndarray, names: tuple[str, ...]) -> np.ndarray:
+    """The images as their site's scanner shows them, for partition "feature-shift"; otherwise as they are."""
+    if plan.sites.partition != "feature-shift" or plan.sites.strength == 0:
+        return pixels
+    shown = np.array(pixels)
+    for site in names:
+        rows = np.flatnonzero(homes == site)
+        shown[rows] = apply(shown[rows], rows, scanner_for(plan.seed, site, plan.sites.strength))
+    return shown
+
+
+def _spread(values: np.ndarray, rows: np.ndarray, n: int, fill: str) -> np.ndarray:
+    whole = text_column([fill] * n)
+    whole[rows] = values
+    return whole
+
+
+def _num_repeated(key: np.ndarray) -> int:
+    _, inverse, counts = np.unique(key, return_inverse=True, return_counts=True)
+    return int((counts[inverse] > 1).sum())
+
+
+def _fingerprint(catalogue: Catalogue, cache: Cache, split: np.ndarray, homes: np.ndarray) -> str:
+    """A hash of images, labels, split and sites: two runs with the same one used the same data in the same way."""
+    digest = hashlib.sha256("\n".join(catalogue.classes).encode())
+    for row in zip(catalogue.images, catalogue.labels, cache.digests, split, homes, strict=True):
+        digest.update(repr(tuple(map(str, row))).encode())
+    return digest.hexdigest()

@@ -1,0 +1,96 @@
+"""DICOM through pydicom: the only module that imports it."""
+
+from __future__ import annotations
+
+import warnings
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+
+from wardround.data.readers.image import Image, check_size, damaged
+from wardround.errors import ImageError
+from wardround.extras import need
+
+_BIG_ELEMENT = 65_536  # bytes: longer header elements are left on disk
+
+
+def read(path: Path, *, limit_pixels: int) -> Image:
+    """Decode as a viewer shows it: rescale slope and intercept, then VOI LUT or window, then MONOCHROME1 turned so that more
+    is brighter; frames become D; palettes and YBR become RGB (C = 3).
+
+    MissingExtra without pydicom; ImageError "unsupported" for a compression that no installed decoder reads.
+    """
+    pydicom = need("pydicom", extra="dicom", purpose="reading DICOM")
+    with warnings.catch_warnings():
+        warnings.simplefilter("ignore")  # pydicom warns about values that break the standard and reads on
+        header = _open(pydicom, path, stop_before_pixels=True)
+        num_frames = _check_header(header, path, limit_pixels)
+        dataset = _open(pydicom, path, stop_before_pixels=False)
+        pixels = _pixels(dataset, path)
+    return Image(pixels=_channels_first(pixels, num_frames, int(header.get("SamplesPerPixel", 1)), header),
+                 spacing_mm=_spacing(header, num_frames))
+
+
+def _open(pydicom: Any, path: Path, *, stop_before_pixels: bool) -> Any:
+    try:
+        # force: files without the 128-byte preamble are common; anything that is no DICOM then lacks Rows
+        return pydicom.dcmread(path, force=True, stop_before_pixels=stop_before_pixels, defer_size=_BIG_ELEMENT)
+    except Exception as error:  # noqa: BLE001 - a damaged file can raise anything from a parser
+        raise damaged(path, error) from error
+
+
+def _check_header(header: Any, path: Path, limit_pixels: int) -> int:
+    try:
+        shape = (int(header.get("NumberOfFrames") or 1), int(header.Rows), int(header.Columns), int(header.get("SamplesPerPixel", 1)))
+    except (AttributeError, TypeError, ValueError) as error:
+        raise ImageError(f"{path}: not a DICOM image, it has no rows and columns of pixels. Take it out of the data set.",
+                         reason="not_an_image") from error
+    check_size(path, shape, limit_pixels)
+    return shape[0]
+
+
+def _pixels(dataset: Any, path: Path) -> np.ndarray:
+    from pydicom.pixels import apply_color_lut, apply_modality_lut, apply_voi_lut
+
+    if "PixelData" not in dataset and "FloatPixelData" not in dataset and "DoubleFloatPixelData" not in dataset:
+        raise ImageError(f"{path}: a DICOM object without pixel data. Take it out of the data set.", reason="not_an_image")
+    try:
+        stored = dataset.pixel_array
+        photometric = str(dataset.get("PhotometricInterpretation", ""))
+        if photometric == "PALETTE COLOR":
+            colours = apply_color_lut(stored, dataset)
+            return (colours >> 8).astype(np.uint8) if colours.dtype == np.uint16 else np.asarray(colours)
+        if stored.ndim > 2 and int(dataset.get("SamplesPerPixel", 1)) == 3:
+            return np.asarray(stored)
+        shown = apply_voi_lut(apply_modality_lut(stored, dataset), dataset)
+    except (NotImplementedError, RuntimeError) as error:
+        raise ImageError(f"{path}: no installed decoder reads its transfer syntax. Convert it to an uncompressed one "
+                         f"(e.g. with dcmdjpeg, gdcmconv --raw), or install pylibjpeg.", reason="unsupported") from error
+    except Exception as error:  # noqa: BLE001 - as in _open
+        raise damaged(path, error) from error
+    if photometric == "MONOCHROME1":
+        shown = shown.max() - shown if shown.dtype.kind == "u" else -shown
+    return shown.astype(np.float32) if shown.dtype.kind == "f" else np.asarray(shown)
+
+
+def _channels_first(pixels: np.ndarray, num_frames: int, num_samples: int, header: Any) -> np.ndarray:
+    """(frames, H, W, samples), with absent axes, to (C, D, H, W)."""
+    num_channels = 3 if num_samples == 3 or header.get("PhotometricInterpretation") == "PALETTE COLOR" else 1
+    volume = pixels.reshape(num_frames, int(header.Rows), int(header.Columns), num_channels)
+    return np.ascontiguousarray(volume.transpose(3, 0, 1, 2))
+
+
+def _spacing(header: Any, num_frames: int) -> tuple[float, float, float] | None:
+    """Spacing along D, H, W. Frames without a distance (cine) have none; a single slice without a thickness counts as 1 mm."""
+    shared = header.get("SharedFunctionalGroupsSequence")
+    places = [header, *(shared[0].get("PixelMeasuresSequence") or [] if shared else [])]
+    plane = _first(places, "PixelSpacing", "ImagerPixelSpacing")
+    depth = _first(places, "SpacingBetweenSlices", "SliceThickness") or (1.0 if num_frames == 1 else None)
+    if plane is None or depth is None or len(plane) != 2:
+        return None
+    return float(depth), float(plane[0]), float(plane[1])
+
+
+def _first(places: list[Any], *keywords: str) -> Any:
+    return next((place.get(keyword) for keyword in keywords for place in places if place.get(keyword)), None)

@@ -1,0 +1,45 @@
+"""NIfTI (.nii, .nii.gz) through nibabel."""
+
+from __future__ import annotations
+
+import zlib
+from pathlib import Path
+
+import numpy as np
+
+from wardround.data.readers.image import Image, check_size, damaged
+from wardround.errors import ImageError
+
+_DAMAGED = (OSError, EOFError, ValueError, zlib.error)
+
+
+def read(path: Path, *, limit_pixels: int) -> Image:
+    """Read a volume in RAS order. A fourth axis (time, modality) becomes C; two axes are a single slice.
+
+    Scaled integers become float32, others keep their type. ImageError "unsupported" for more than four axes or RGB voxels.
+    """
+    import nibabel
+    from nibabel.filebasedimages import ImageFileError
+
+    try:
+        file = nibabel.load(path)  # type: ignore[attr-defined]
+    except ImageFileError as error:
+        raise ImageError(f"{path}: not a NIfTI file, whatever its name says. Take it out of the data set.",
+                         reason="not_an_image") from error
+    except _DAMAGED as error:
+        raise damaged(path, error) from error
+    if not 2 <= len(file.shape) <= 4 or file.get_data_dtype().names:
+        raise ImageError(f"{path}: {len(file.shape)} axes of {file.get_data_dtype()} voxels. Volumes of two to four axes and one "
+                         "number a voxel are read: split it before use.", reason="unsupported")
+    check_size(path, file.shape, limit_pixels)
+    try:
+        turned = nibabel.as_closest_canonical(file) if len(file.shape) > 2 else file  # type: ignore[attr-defined]
+        data = np.asanyarray(turned.dataobj)
+    except _DAMAGED as error:
+        raise damaged(path, error) from error
+    if data.dtype == np.float64:
+        data = data.astype(np.float32)
+    while data.ndim < 4:
+        data = data[..., None]  # (X, Y, Z, C)
+    x, y, z = (*(float(step) for step in turned.header.get_zooms()[:3]), 1.0)[:3]
+    return Image(pixels=np.ascontiguousarray(data.transpose(3, 2, 1, 0)), spacing_mm=(z, y, x), orientation="RAS")

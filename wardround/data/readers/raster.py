@@ -1,0 +1,58 @@
+"""PNG, JPEG, TIFF and BMP through Pillow."""
+
+from __future__ import annotations
+
+import struct
+import warnings
+import zlib
+from pathlib import Path
+
+import numpy as np
+from PIL import Image as pillow
+from PIL import ImageOps
+
+from wardround.data.readers.image import Image, check_size, damaged
+from wardround.errors import ImageError
+
+_FORMATS = ("PNG", "JPEG", "TIFF", "BMP")
+_GREY = {"1": "L", "L": "L", "LA": "L", "La": "L"}  # mode of the file -> 8-bit mode that is kept
+_DEEP = {"I;16": np.uint16, "I;16L": np.uint16, "I;16B": np.uint16, "I;16N": np.uint16, "I": np.int32, "F": np.float32}
+_DAMAGED = (OSError, SyntaxError, ValueError, EOFError, struct.error, zlib.error, KeyError, IndexError, TypeError)
+
+
+def read(path: Path, *, limit_pixels: int) -> Image:
+    """Decode a picture: grey has C = 1, colour and palettes C = 3, alpha is dropped, EXIF orientation is applied.
+
+    The pages of a TIFF become D. Grey keeps 16 and 32 bits; Pillow gives colour in 8 bits. More pixels than limit_pixels or
+    than Pillow's own bomb threshold is reason "too_large".
+    """
+    with warnings.catch_warnings():
+        warnings.simplefilter("ignore")  # broken metadata that does not touch the pixels
+        warnings.simplefilter("error", pillow.DecompressionBombWarning)
+        try:
+            with pillow.open(path, formats=_FORMATS) as file:
+                pages = getattr(file, "n_frames", 1) if file.format == "TIFF" else 1
+                check_size(path, (pages, file.height, file.width), limit_pixels)
+                pixels = [_page(file, page) for page in range(pages)]
+        except (pillow.DecompressionBombWarning, pillow.DecompressionBombError) as error:
+            raise ImageError(f"{path}: so many pixels that it may be a decompression bomb. Shrink it before use.",
+                             reason="too_large") from error
+        except _DAMAGED as error:
+            raise damaged(path, error) from error
+    if any(page.shape != pixels[0].shape for page in pixels):
+        raise ImageError(f"{path}: its {len(pixels)} pages differ in size or colour. Save the wanted one on its own.",
+                         reason="unsupported")
+    return Image(pixels=np.stack(pixels, axis=1))  # (C, pages, H, W)
+
+
+def _page(file: pillow.Image, page: int) -> np.ndarray:
+    """Pixels of one page, (C, H, W)."""
+    if page:
+        file.seek(page)
+    file.load()
+    ImageOps.exif_transpose(file, in_place=True)
+    if file.mode in _DEEP:
+        return np.asarray(file).astype(_DEEP[file.mode])[None]  # astype: also to the machine's byte order
+    kept = file.convert(_GREY.get(file.mode, "RGB"))
+    pixels = np.array(kept)
+    return pixels[None] if kept.mode == "L" else np.ascontiguousarray(pixels.transpose(2, 0, 1))

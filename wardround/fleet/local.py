@@ -1,0 +1,187 @@
+"""The default engine: a few long-lived worker processes of one thread each, on this machine.
+
+Results do not depend on the number of workers: jobs are independent, replies are handed on in the order of the sites.
+"""
+
+from __future__ import annotations
+
+import multiprocessing
+import os
+import shutil
+from collections import deque
+from collections.abc import Iterator, Mapping, Sequence
+from dataclasses import dataclass
+from multiprocessing.connection import Connection, wait
+from multiprocessing.process import BaseProcess
+from pathlib import Path
+from typing import Any
+
+import torch
+
+from wardround.core.events import Watch, WorkerRestarted, silent
+from wardround.core.exchange import EvaluateOrder, Order, SiteFailed, SiteReport, Update
+from wardround.core.params import Layout
+from wardround.errors import SiteError
+from wardround.fleet.arena import Arena, params_fields, plain_fields
+from wardround.fleet.base import Memories
+from wardround.fleet.worker import Blueprint, EvaluateJob, TrainJob, serve
+from wardround.sites import memory
+
+MAX_ATTEMPTS = 3  # deaths of a worker at the same site's job before the site counts as failed
+
+
+@dataclass
+class _Worker:
+    process: BaseProcess
+    connection: Connection
+    job: int | None = None  # index into the running batch of jobs
+
+
+class LocalFleet:
+    """Sites of one machine. Workers are started at the first order and live until `close`."""
+
+    def __init__(self, blueprint: Blueprint, layout: Layout, *, workers: int, work: Path, is_forked: bool = True,
+                 watch: Watch = silent) -> None:
+        """workers: number of processes. work: a folder of the run for what sites remember; emptied at start and end."""
+        self.blueprint, self.watch = blueprint, watch
+        self.num_workers = max(1, min(workers, len(blueprint.rows)))
+        self._context: Any = multiprocessing.get_context("fork" if is_forked else "spawn")
+        strategy = blueprint.strategy
+        self._arena = Arena.allocate(layout, num_order=len(params_fields(strategy.order_type)),
+                                     num_update=len(params_fields(strategy.update_type)), num_slots=2 * self.num_workers,
+                                     is_forked=is_forked)
+        shutil.rmtree(work, ignore_errors=True)
+        self._work = work / str(os.getpid())  # a worker that outlived a killed run writes elsewhere
+        self._work.mkdir(parents=True)
+        self._kept: dict[str, Path] = {}
+        self._staged: dict[str, Path] = {}
+        self._workers: list[_Worker] = []
+
+    def sites(self) -> Mapping[str, int]:
+        return {name: len(rows.train) for name, rows in self.blueprint.rows.items()}
+
+    def train(self, order: Order, cohort: Sequence[str]) -> Iterator[Update | SiteFailed]:
+        self._staged = {}
+        self._arena.write_order(order)
+        plain = plain_fields(order)
+        slots = list(range(len(self._arena.slots)))
+        jobs = [TrainJob(site=site, plain=plain, slot=index % len(slots), memory_in=self._kept.get(site),
+                         memory_out=self._work / f"{index}.{order.round}.safetensors") for index, site in enumerate(cohort)]
+        for job, reply in self._replies(jobs, window=len(slots)):
+            if isinstance(reply, SiteFailed):
+                yield reply
+                continue
+            if job.memory_out.exists():
+                self._staged[job.site] = job.memory_out
+            yield self._arena.read_slot(job.slot, self.blueprint.strategy.update_type, reply)
+
+    def evaluate(self, order: EvaluateOrder, cohort: Sequence[str]) -> Iterator[SiteReport | SiteFailed]:
+        self._arena.write_order(order)
+        jobs = [EvaluateJob(site=site, plain=plain_fields(order)) for site in cohort]
+        for _, reply in self._replies(jobs, window=len(jobs)):
+            yield reply
+
+    def commit(self) -> None:
+        for site, path in self._staged.items():
+            old = self._kept.get(site)
+            self._kept[site] = path
+            if old is not None and old != path:
+                old.unlink(missing_ok=True)
+        self._staged = {}
+
+    def memories(self) -> Memories:
+        return {site: memory.read(path) for site, path in self._kept.items()}
+
+    def restore(self, memories: Memories) -> None:
+        for index, (site, entries) in enumerate(memories.items()):
+            path = self._work / f"restored.{index}.safetensors"
+            memory.write(entries, path)
+            self._kept[site] = path
+
+    def close(self) -> None:
+        for worker in self._workers:
+            worker.connection.close()
+            worker.process.terminate()
+        for worker in self._workers:
+            worker.process.join()
+        self._workers = []
+        shutil.rmtree(self._work.parent, ignore_errors=True)
+
+    def _replies(self, jobs: Sequence[Any], window: int) -> Iterator[tuple[Any, Any]]:
+        """Hand out jobs in order, at most `window` ahead of the reply being read; yield (job, reply) in the jobs' order."""
+        self._start()
+        queue, done, attempts = deque(range(len(jobs))), dict[int, Any](), dict[int, int]()
+        try:
+            for turn in range(len(jobs)):
+                while turn not in done:
+                    self._hand_out(jobs, queue, limit=turn + window)
+                    self._collect(jobs, queue, done, attempts)
+                yield jobs[turn], done.pop(turn)
+        finally:
+            self._settle()
+
+    def _hand_out(self, jobs: Sequence[Any], queue: deque[int], limit: int) -> None:
+        for worker in self._workers:
+            if worker.job is None and queue and queue[0] < limit:
+                worker.job = queue.popleft()
+                try:
+                    worker.connection.send(jobs[worker.job])
+                except (BrokenPipeError, ConnectionResetError):
+                    continue  # it died while idle: _collect sees that
+
+    def _collect(self, jobs: Sequence[Any], queue: deque[int], done: dict[int, Any], attempts: dict[int, int]) -> None:
+        busy = {worker.connection: worker for worker in self._workers if worker.job is not None}
+        for connection in wait(list(busy)):
+            worker = busy[connection]  # type: ignore[index]
+            index = worker.job
+            assert index is not None  # noqa: S101  busy workers have a job
+            try:
+                done[index] = worker.connection.recv()
+                worker.job = None
+            except (EOFError, ConnectionResetError):
+                attempts[index] = attempts.get(index, 0) + 1
+                cause = self._replace(worker)
+                self.watch(WorkerRestarted(site=jobs[index].site, cause=cause))
+                if attempts[index] < MAX_ATTEMPTS:
+                    queue.appendleft(index)
+                else:
+                    done[index] = SiteFailed(site=jobs[index].site, reason=f"its worker process died {MAX_ATTEMPTS} times ({cause})")
+
+    def _settle(self) -> None:
+        """Let workers finish what a reader did not wait for, so that the next batch of jobs begins clean."""
+        for worker in self._workers:
+            if worker.job is not None:
+                try:
+                    worker.connection.recv()
+                    worker.job = None
+                except (EOFError, ConnectionResetError):
+                    self._replace(worker)
+
+    def _start(self) -> None:
+        while len(self._workers) < self.num_workers:
+            self._workers.append(self._spawn())
+
+    def _spawn(self) -> _Worker:
+        ours, theirs = self._context.Pipe()
+        others = [ours, *(worker.connection for worker in self._workers)] if self._context.get_start_method() == "fork" else []
+        process = self._context.Process(target=serve, args=(theirs, others, self.blueprint, self._arena), daemon=True)
+        threads = torch.get_num_threads()
+        torch.set_num_threads(1)  # a forked child must not inherit a pool of threads that did not come along
+        try:
+            process.start()
+        finally:
+            torch.set_num_threads(threads)
+        theirs.close()
+        return _Worker(process, ours)
+
+    def _replace(self, worker: _Worker) -> str:
+        """Start another process in place of a dead one; return what ended it."""
+        worker.process.join(timeout=10)
+        code = worker.process.exitcode
+        worker.connection.close()
+        place = self._workers.index(worker)
+        self._workers.pop(place)
+        self._workers.insert(place, self._spawn())
+        if code is None:
+            raise SiteError("a worker process closed its pipe but does not end; stop it and resume the run")
+        return f"killed by signal {-code}" if code < 0 else f"exit code {code}"

@@ -1,0 +1,135 @@
+"""From TOML and overrides to a Plan and back. All that is wrong with a plan is said at once, in the plan's own words."""
+
+from __future__ import annotations
+
+import tomllib
+from collections.abc import Mapping, Sequence
+from pathlib import Path
+from typing import Any
+
+import tomli_w
+from pydantic import ValidationError
+
+from wardround.errors import PlanError
+from wardround.lookup import suggestion
+from wardround.plan.problems import describe
+from wardround.plan.schema import Plan
+from wardround.plan.starters import starters
+
+Table = dict[str, Any]
+
+NAMED = (("data", "dataset"), ("model", "name"), ("strategy", "name"))  # keys that may hold "file.py:Name"
+
+
+def load_plan(source: Path | str, overrides: Sequence[str] = ()) -> Plan:
+    """Read a plan file, or the shipped plan of that name, and apply overrides such as "sites.alpha=0.3".
+
+    An override's value is read as TOML, else as text; "none" takes the key out, so that its default holds. Relative paths in the
+    file start at the file's folder, those in overrides at the working folder. PlanError names the file and every problem.
+    """
+    path = _find(source)
+    table = _with_full_paths(_read(path), path.parent)
+    for override in overrides:
+        table = _merged(table, _with_full_paths(_override(override), Path.cwd()))
+    try:
+        return Plan.model_validate(_without_none(table))
+    except ValidationError as error:
+        raise PlanError(describe(error, str(path))) from error
+
+
+def dump_plan(plan: Plan) -> str:
+    """The plan as TOML with every default written out; load_plan reads it back equal. Keys without a value are left out."""
+    return tomli_w.dumps(_plain(plan.model_dump()))
+
+
+def _find(source: Path | str) -> Path:
+    """The plan's file: a path, or the name of a shipped plan."""
+    path = Path(source).expanduser()
+    if path.is_file():
+        return path.absolute()
+    shipped = starters()
+    if str(source) in shipped:
+        return shipped[str(source)]
+    if path.is_dir():
+        raise PlanError(f"{path} is a folder; a plan is a TOML file. To continue a run: wardround run --resume {path}")
+    beside = [str(file) for file in sorted(path.parent.glob("*.toml"))] if path.parent.is_dir() else []
+    near = suggestion(str(source), [*beside, *shipped])
+    raise PlanError(f"no plan {source}.{near} Shipped plans, found by name alone: {', '.join(shipped)}.")
+
+
+def _read(path: Path) -> Table:
+    try:
+        return tomllib.loads(path.read_text(encoding="utf-8"))
+    except tomllib.TOMLDecodeError as error:
+        raise PlanError(f"{path} is not valid TOML: {error}. Text needs quotes, and a section begins with [its name].") from error
+    except UnicodeDecodeError as error:
+        raise PlanError(f"{path} is not text in UTF-8 (byte {error.start}); a plan is a TOML file.") from error
+
+
+def _override(text: str) -> Table:
+    """ "a.b=c" -> {"a": {"b": c}}."""
+    key, equals, value = text.partition("=")
+    parts = [part.strip() for part in key.split(".")]
+    if not equals or not all(parts):
+        raise PlanError(f"--set {text}: write KEY=VALUE, e.g. --set sites.alpha=0.3")
+    found: Any = _value(value.strip())
+    for part in reversed(parts):
+        found = {part: found}
+    return dict(found)
+
+
+def _value(text: str) -> Any:
+    """A TOML value, None for "none", or else the text itself (so that names and paths need no quotes)."""
+    if text == "none":
+        return None
+    try:
+        table = tomllib.loads(f"value = {text}")
+    except tomllib.TOMLDecodeError:
+        return text
+    return table["value"] if len(table) == 1 else text
+
+
+def _merged(table: Table, change: Mapping[str, Any]) -> Table:
+    """A copy of the table with the change's keys; tables in tables are merged."""
+    result = dict(table)
+    for key, value in change.items():
+        old = result.get(key)
+        result[key] = _merged(old, value) if isinstance(old, dict) and isinstance(value, dict) else value
+    return result
+
+
+def _with_full_paths(table: Table, folder: Path) -> Table:
+    """A copy in which data.folder and "file.py:Name" no longer depend on the working folder."""
+    change: Table = {}
+    data_folder = _text(table, "data", "folder")
+    if data_folder:
+        change = {"data": {"folder": str(_full(data_folder, folder))}}
+    for section, key in NAMED:
+        place, colon, name = _text(table, section, key).rpartition(":")
+        if colon and place.endswith(".py"):
+            change = _merged(change, {section: {key: f"{_full(place, folder)}:{name}"}})
+    return _merged(table, change)
+
+
+def _text(table: Table, section: str, key: str) -> str:
+    """A text value of a section, "" if there is none (validation says what is wrong with it)."""
+    part = table.get(section)
+    value = part.get(key) if isinstance(part, dict) else None
+    return value if isinstance(value, str) else ""
+
+
+def _full(path: str, folder: Path) -> Path:
+    return (folder / Path(path).expanduser()).absolute()
+
+
+def _without_none(table: Table) -> Table:
+    return {key: _without_none(value) if isinstance(value, dict) else value for key, value in table.items() if value is not None}
+
+
+def _plain(value: Any) -> Any:
+    """What TOML can hold: no None, no Path, no tuple."""
+    if isinstance(value, Mapping):
+        return {str(key): _plain(item) for key, item in value.items() if item is not None}
+    if isinstance(value, list | tuple):
+        return [_plain(item) for item in value]
+    return str(value) if isinstance(value, Path) else value

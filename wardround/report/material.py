@@ -1,0 +1,195 @@
+"""What a report is made of: one run's files, or a comparison's. What is missing becomes a sentence, not a failure."""
+
+from __future__ import annotations
+
+import hashlib
+import math
+from collections import Counter
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+
+from wardround.core.events import Event, RoundFinished, RunFinished, WorkerRestarted
+from wardround.core.predictions import Predictions
+from wardround.errors import WardroundError
+from wardround.plan.schema import Plan
+from wardround.runs.folder import RunFolder, read_json
+
+ARM_ORDER = ("pooled", "federated", "local")
+
+
+@dataclass(frozen=True, kw_only=True, eq=False)
+class Errors:
+    """figures/errors.npz: the surest wrong answers. images: (k, C, H, W) uint8; captions: one text each."""
+
+    images: np.ndarray
+    captions: tuple[str, ...]
+
+
+@dataclass(frozen=True, kw_only=True, eq=False)
+class RunMaterial:
+    """A finished run. Everything after `scores` may be empty or None; `missing` says so in sentences."""
+
+    folder: Path
+    plan: Plan
+    scores: Mapping[str, Any]
+    provenance: Mapping[str, Any]
+    events: Sequence[Event]
+    predictions: Predictions | None
+    ledger: Mapping[str, Mapping[str, int]]  # status -> reason -> number of images
+    errors: Errors | None
+    missing: tuple[str, ...]
+
+    @property
+    def data(self) -> Mapping[str, Any]:
+        """The provenance of the images; {} if it was not written."""
+        return self.provenance.get("data") or {}
+
+    @property
+    def rounds(self) -> list[RoundFinished]:
+        """One event a round, the last one where a resumed run repeated a round."""
+        return list({event.round: event for event in self.events if isinstance(event, RoundFinished)}.values())
+
+    @property
+    def stopped_early(self) -> bool:
+        return any(isinstance(event, RunFinished) and event.stopped_early for event in self.events)
+
+    @property
+    def num_restarts(self) -> int:
+        return sum(isinstance(event, WorkerRestarted) for event in self.events)
+
+    @property
+    def hashes(self) -> dict[str, str]:
+        """SHA-256 of the files that a repeated run can be held against."""
+        return {name: hashlib.sha256((self.folder / name).read_bytes()).hexdigest()
+                for name in ("model.safetensors", "predictions.csv") if (self.folder / name).exists()}
+
+    @property
+    def site_counts(self) -> Mapping[str, Mapping[str, Mapping[str, int]]]:
+        """site -> split -> class -> images."""
+        return self.data.get("site_counts") or {}
+
+    @property
+    def patients_known(self) -> bool:
+        return bool(self.data.get("patients_known"))
+
+
+@dataclass(frozen=True, kw_only=True, eq=False)
+class Comparison:
+    """compare.json and the run folders beside it. runs: arm -> the runs of the first seed that could be read."""
+
+    folder: Path
+    compare: Mapping[str, Any]
+    runs: Mapping[str, Sequence[RunMaterial]]
+    missing: tuple[str, ...]
+
+    @property
+    def metric(self) -> str:
+        return str(self.compare["primary"])
+
+    @property
+    def lead(self) -> RunMaterial:
+        """The run whose curves and errors are shown: federated, else pooled, else the first there is."""
+        return next(self.runs[arm][0] for arm in ("federated", "pooled", *self.runs) if self.runs.get(arm))
+
+
+def read_run(path: Path) -> RunMaterial:
+    """Read a finished run's folder. WardroundError if it has no plan.toml or no scores.json."""
+    folder = RunFolder(path)
+    plan, scores = folder.plan(), folder.scores()
+    missing: list[str] = []
+
+    def optional(name: str, what: str) -> bool:
+        if (path / name).exists():
+            return True
+        missing.append(f"{name} is absent from {path.name}: {what}.")
+        return False
+
+    provenance = folder.provenance() if optional("provenance.json", "versions, hardware and counts of images are not known") else {}
+    events = folder.events() if optional("journal.jsonl", "the learning curves cannot be drawn") else []
+    predictions = _test_rows(folder) if optional("predictions.csv", "curves and calibration cannot be drawn") else None
+    ledger = _ledger(folder) if optional("ledger.csv", "the list of images that were left out cannot be counted") else {}
+    errors = _errors(path, scores["classes"]) if optional("figures/errors.npz", "the worst errors cannot be shown") else None
+    return RunMaterial(folder=path, plan=plan, scores=scores, provenance=provenance, events=events, predictions=predictions,
+                       ledger=ledger, errors=errors, missing=tuple(missing))
+
+
+def read_comparison(path: Path) -> Comparison:
+    """Read a comparison's folder. WardroundError if it has no compare.json."""
+    if not (path / "compare.json").exists():
+        raise WardroundError(f"{path} is not a comparison's folder (it has no compare.json). "
+                             f"Make one: wardround compare PLAN --out {path}")
+    compare = read_json(path / "compare.json")
+    runs: dict[str, list[RunMaterial]] = {}
+    missing: list[str] = []
+    for arm, by_seed in (compare.get("runs") or {}).items():
+        for name in by_seed[0] if by_seed else []:
+            if not (path / name / "scores.json").exists():
+                missing.append(f"The run folder {name} is absent: its curves cannot be drawn.")
+                continue
+            run = read_run(path / name)
+            runs.setdefault(arm, []).append(run)
+            missing += run.missing if arm == "federated" else []
+    if not runs:
+        raise WardroundError(f"{path} holds compare.json but none of its run folders. Put them back beside it, or compare again.")
+    return Comparison(folder=path, compare=compare, runs=runs, missing=tuple(missing))
+
+
+def primary_metric(run: RunMaterial) -> str:
+    """The metric a single run is judged by: the plan's, or AUROC for two classes and balanced accuracy for more."""
+    if run.plan.rounds.metric in run.scores["metrics"]:
+        return run.plan.rounds.metric
+    return "auroc" if len(run.scores["classes"]) == 2 else "balanced_accuracy"
+
+
+def value_of(scores: Mapping[str, Any], metric: str, part: str = "value") -> float:
+    """One number of scores["metrics"], NaN if it is not there."""
+    found = (scores.get("metrics") or {}).get(metric) or {}
+    number = found.get(part)
+    return math.nan if number is None else float(number)
+
+
+def ordered_arms(compare: Mapping[str, Any]) -> list[str]:
+    """The arms that were run: pooled, federated, local, then others."""
+    present = [arm for arm, results in compare["arms"].items() if results]
+    return sorted(present, key=lambda arm: (ARM_ORDER.index(arm) if arm in ARM_ORDER else len(ARM_ORDER), arm))
+
+
+def trained_at(run: RunMaterial) -> str | None:
+    """The one hospital that a local run trained at; None if its folder's name local-seedN-SITE does not tell."""
+    name = run.folder.name.split("-", 2)[-1]
+    return next((site for site in run.scores["per_site"] if site == name or _slug(site) == _slug(name)), None)
+
+
+def _slug(name: str) -> str:
+    return "".join(c for c in name.lower() if c.isalnum())
+
+
+def _test_rows(folder: RunFolder) -> Predictions:
+    predictions = folder.predictions()
+    return predictions.take(predictions.splits == "test")
+
+
+def _ledger(folder: RunFolder) -> dict[str, dict[str, int]]:
+    counts = Counter((row.get("status") or "", row.get("reason") or "") for row in folder.ledger())
+    found: dict[str, dict[str, int]] = {}
+    for (status, reason), number in sorted(counts.items()):
+        found.setdefault(status, {})[reason] = number
+    return found
+
+
+def _errors(path: Path, classes: Sequence[str]) -> Errors | None:
+    """The gallery of errors.npz; class columns hold an index or a name."""
+    with np.load(path / "figures" / "errors.npz", allow_pickle=False) as arrays:
+        images, truth, predicted = arrays["images"], arrays["truth"], arrays["predicted"]
+        probability, site = arrays["probability"], arrays["site"]
+
+    def name(value: Any) -> str:
+        return classes[int(value)] if isinstance(value, np.integer) else str(value)
+
+    captions = tuple(f"truth: {name(truth[i])}\nmodel: {name(predicted[i])}\n{float(probability[i]):.0%} sure, {site[i]}"
+                     for i in range(len(images)))
+    return Errors(images=images, captions=captions)

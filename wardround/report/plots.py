@@ -1,0 +1,235 @@
+"""One figure a function: who holds what, how training went, how the arms and hospitals compare, what went wrong.
+
+Curves of predictions (ROC, precision-recall, calibration, confusion) are in `curves.py` beside this file.
+"""
+
+from __future__ import annotations
+
+import math
+from collections.abc import Mapping, Sequence
+from typing import Any
+
+import numpy as np
+from matplotlib.axes import Axes
+from matplotlib.figure import Figure
+from matplotlib.ticker import MaxNLocator
+
+from wardround.core.events import RoundFinished
+from wardround.report import words
+from wardround.report.canvas import (
+    ARM_COLOURS,
+    INK,
+    PALETTE,
+    QUIET,
+    WIDTH,
+    Estimate,
+    axes,
+    colours,
+    empty,
+    figure,
+    legend,
+    legend_below,
+    panel_title,
+    plain,
+    thinned,
+    tidy,
+)
+
+FEW_ROUNDS = 30  # up to here each round has a marker
+FEW_SITES = 7  # up to here each site has a colour of its own
+
+
+def partition(counts: Mapping[str, Mapping[str, int]], *, title: str = "Training images per hospital and class") -> Figure:
+    """Stacked bars: who holds what. counts: site -> class -> number of images; classes in the order of the first site."""
+    sites = list(counts)
+    classes = list(dict.fromkeys(name for held in counts.values() for name in held))
+    drawing = figure(title, height=min(1.5 + 0.34 * len(sites), 14))
+    (ax,) = axes(drawing)
+    tidy(ax, grid="x")
+    left = np.zeros(len(sites))
+    for name, (colour, hatch) in zip(classes, colours(len(classes)), strict=True):
+        held = np.array([counts[site].get(name, 0) for site in sites], dtype=float)
+        ax.barh(range(len(sites)), held, left=left, height=0.72, color=colour, hatch=hatch, edgecolor="white", linewidth=0.6,
+                label=plain(name))
+        left += held
+    ax.set_yticks(range(len(sites)), thinned(sites))
+    ax.set_ylim(len(sites) - 0.4, -0.6)
+    ax.set_xlabel("images")
+    ax.xaxis.set_major_locator(MaxNLocator(integer=True))
+    legend_below(drawing, ax)
+    return drawing
+
+
+def learning_curves(rounds: Sequence[RoundFinished], metric: str, *, best_round: int | None = None,
+                    title: str = "Learning curves") -> Figure:
+    """Loss and validation metric by round: all sites together in bold, each site thin, the kept round marked."""
+    loss_only = metric == "loss"
+    drawing = figure(title, height=3.4, width=5.2 if loss_only else WIDTH)
+    panels = axes(drawing, 1, 1 if loss_only else 2)
+    sites = sorted({site for event in rounds for site in event.train_loss_by_site})
+    _rounds_axis(panels[0], rounds, best_round)
+    for i, site in enumerate(sites):
+        _line(panels[0], [(e.round, e.train_loss_by_site.get(site)) for e in rounds], **_thin(i, sites))
+    _line(panels[0], [(e.round, e.train_loss) for e in rounds], color=PALETTE[0], linewidth=2.2, label="training")
+    _line(panels[0], [(e.round, e.val.get("loss")) for e in rounds], color=INK, linewidth=2.2, linestyle="--", label="validation")
+    panel_title(panels[0], "Loss (lower is better)")
+    legend(panels[0])
+    if not loss_only:
+        _validation_panel(panels[1], rounds, metric, best_round)
+    return drawing
+
+
+def _validation_panel(ax: Axes, rounds: Sequence[RoundFinished], metric: str, best_round: int | None) -> None:
+    sites = sorted({site for event in rounds for site in event.val_by_site})
+    _rounds_axis(ax, rounds, best_round)
+    for i, site in enumerate(sites):
+        style = _thin(i, sites) | ({"label": plain(site, 20)} if len(sites) <= FEW_SITES else {})
+        _line(ax, [(e.round, e.val_by_site.get(site, {}).get(metric)) for e in rounds], **style)
+    _line(ax, [(e.round, e.val.get(metric)) for e in rounds], color=INK, linewidth=2.2, linestyle="--", label="all sites")
+    panel_title(ax, f"{words.sentence(words.metric(metric))}, validation images")
+    ax.set_ylim(top=1.02)
+    legend(ax, loc="best")
+
+
+def _rounds_axis(ax: Axes, rounds: Sequence[RoundFinished], best_round: int | None) -> None:
+    ax.set_xlabel("round")
+    ax.xaxis.set_major_locator(MaxNLocator(integer=True, nbins=8))
+    if not rounds:
+        empty(ax, "no rounds in the journal")
+    elif best_round is not None:
+        ax.axvline(best_round, color="#009E73", linewidth=1.2, linestyle=":", label=f"round kept ({best_round})")
+    if len(rounds) == 1:
+        ax.set_xlim(rounds[0].round - 1, rounds[0].round + 1)
+
+
+def _thin(i: int, sites: Sequence[str]) -> dict[str, Any]:
+    colour = PALETTE[(i + 1) % FEW_SITES] if len(sites) <= FEW_SITES else QUIET
+    return {"color": colour, "linewidth": 0.9, "alpha": 0.85 if len(sites) <= FEW_SITES else 0.35}
+
+
+def _line(ax: Axes, points: Sequence[tuple[int, float | None]], **style: Any) -> None:
+    known = [(x, y) for x, y in points if y is not None and math.isfinite(y)]
+    if known:
+        marker = "o" if len(known) <= FEW_ROUNDS else ""
+        ax.plot([x for x, _ in known], [y for _, y in known], marker=marker, markersize=3, **style)
+
+
+def arms(estimates: Sequence[Estimate], metric: str) -> Figure:
+    """Forest plot of the arms' results on the test images, with intervals."""
+    return _forest_figure(estimates, f"{words.sentence(words.metric(metric))} on the test images",
+                          f"{words.metric(metric)} (point: estimate, line: 95 % interval)", bounded=True)
+
+
+def paired(estimates: Sequence[Estimate], *, kind: str, title: str) -> Figure:
+    """Forest plot of paired comparisons. kind: "ratio" (no difference at 1) or "difference" (at 0)."""
+    reference = {"ratio": 1.0, "difference": 0.0}[kind]
+    return _forest_figure(estimates, title, f"{kind} (dashed: no difference)", reference=reference)
+
+
+def per_site(estimates: Sequence[Estimate], metric: str, *, own: Mapping[str, float] | None = None) -> Figure:
+    """One model at each hospital, worst first, with intervals. own: what each hospital's own local model reaches there."""
+    ordered = sorted(estimates, key=lambda e: (math.isnan(e.value), -e.value if metric in words.LOWER_IS_BETTER else e.value))
+    title = f"{words.sentence(words.metric(metric))} at each hospital, worst first"
+    drawing = figure(title, height=1.6 + 0.36 * min(len(ordered), 40))
+    (ax,) = axes(drawing)
+    _forest(ax, ordered, bounded=True)
+    home = [(own or {}).get(e.label, math.nan) for e in ordered]
+    if any(map(math.isfinite, home)):
+        ax.scatter(home, range(len(home)), s=34, facecolor="white", edgecolor=ARM_COLOURS["local"], linewidth=1.4, zorder=4,
+                   label="the hospital's own local model")
+        kind = ordered[0].kind
+        ax.scatter([], [], s=34, color=ARM_COLOURS.get(kind, PALETTE[0]), label=f"the {words.arm(kind).lower()} model")
+        legend_below(drawing, ax, is_reversed=True)
+        _limits(ax, [*home, *(v for e in ordered for v in (e.value, e.low, e.high))], bounded=True, reference=None)
+    ax.set_xlabel(words.metric(metric))
+    return drawing
+
+
+def _forest_figure(estimates: Sequence[Estimate], title: str, label: str, *, reference: float | None = None,
+                   bounded: bool = False) -> Figure:
+    drawing = figure(title, height=1.35 + 0.36 * min(len(estimates), 40))
+    (ax,) = axes(drawing)
+    _forest(ax, estimates, bounded=bounded, reference=reference)
+    ax.set_xlabel(label)
+    return drawing
+
+
+def _forest(ax: Axes, estimates: Sequence[Estimate], *, bounded: bool, reference: float | None = None) -> None:
+    """Rows from top to bottom, the numbers at the right edge. bounded: values lie in 0..1."""
+    tidy(ax, grid="x")
+    if not estimates:
+        empty(ax, "nothing to compare")
+        return
+    if reference is not None:
+        ax.axvline(reference, color=QUIET, linewidth=1.2, linestyle="--")
+    show_numbers = len(estimates) <= 40
+    for y, e in enumerate(estimates):
+        colour = ARM_COLOURS.get(e.kind, ARM_COLOURS["federated"])
+        if math.isfinite(e.low) and math.isfinite(e.high):
+            ax.plot([e.low, e.high], [y, y], color=colour, linewidth=2.2, solid_capstyle="butt", alpha=0.75)
+        if math.isfinite(e.value):
+            ax.scatter([e.value], [y], s=34, color=colour, zorder=3)
+        if show_numbers:
+            ax.annotate(words.interval(e.value, e.low, e.high), (1, y), xycoords=("axes fraction", "data"), xytext=(6, 0),
+                        textcoords="offset points", va="center", fontsize=8.5, color=INK, annotation_clip=False)
+    ax.set_yticks(range(len(estimates)), thinned([e.label for e in estimates]))
+    ax.set_ylim(len(estimates) - 0.4, -0.6)
+    _limits(ax, [v for e in estimates for v in (e.value, e.low, e.high)], bounded=bounded, reference=reference)
+
+
+def _limits(ax: Axes, values: Sequence[float], *, bounded: bool, reference: float | None) -> None:
+    known = [v for v in values if math.isfinite(v)] + ([] if reference is None else [reference])
+    if not known:
+        ax.set_xlim(0, 1)
+        return
+    pad = max(0.06 * (max(known) - min(known)), 0.02)
+    low, high = min(known) - pad, max(known) + pad
+    ax.set_xlim(max(low, -0.01) if bounded else low, min(high, 1.01) if bounded else high)
+
+
+def site_matrix(values: np.ndarray, sites: Sequence[str], metric: str) -> Figure:
+    """Each hospital's own model (rows) on each hospital's test images (columns). values: (k, k), NaN where not estimable."""
+    side = min(1.9 + 0.62 * len(sites), 11)
+    title = f"{words.sentence(words.metric(metric))} of each local model at each hospital"
+    drawing = figure(title, height=side, width=max(side + 1.6, 6.4))
+    (ax,) = axes(drawing)
+    texts = [["–" if math.isnan(value) else words.number(value, 2) for value in row] for row in values]
+    heat(ax, values, texts if len(sites) <= 12 else None)
+    name_columns(ax, sites)
+    ax.set_yticks(range(len(sites)), thinned(sites))
+    ax.set_xlabel("tested at")
+    ax.set_ylabel("trained at")
+    return drawing
+
+
+def heat(ax: Axes, values: np.ndarray, texts: Sequence[Sequence[str]] | None) -> None:
+    """A grid of shares in 0..1, light to dark blue, with a text in each cell."""
+    tidy(ax, grid="none")
+    ax.imshow(np.ma.masked_invalid(values), cmap="Blues", vmin=0, vmax=1.15, aspect="auto")
+    ax.spines[:].set_visible(False)
+    for y, line in enumerate(texts or ()):
+        for x, text in enumerate(line):
+            ax.text(x, y, text, ha="center", va="center", fontsize=9, color="white" if values[y, x] > 0.7 else INK)
+
+
+def name_columns(ax: Axes, names: Sequence[str]) -> None:
+    """Names under the columns of a grid, turned where they would touch."""
+    is_turned = len(names) > 5 or max(map(len, names), default=0) > 12
+    ax.set_xticks(range(len(names)), thinned(names), rotation=30 if is_turned else 0, ha="right" if is_turned else "center")
+
+
+def worst_errors(images: np.ndarray, captions: Sequence[str]) -> Figure:
+    """Gallery of the surest wrong answers. images: (k, C, H, W) uint8; captions: truth, prediction, probability, site."""
+    columns = 4
+    shown = min(len(images), 12)
+    drawing = figure("Worst errors: wrong answers the model was surest of", height=0.6 + 2.35 * max(1, -(-shown // columns)))
+    panels = axes(drawing, max(1, -(-shown // columns)), columns)
+    for ax in panels:
+        ax.set_axis_off()
+    for ax, picture, caption in zip(panels, images[:shown], captions, strict=False):
+        ax.imshow(picture[0] if len(picture) == 1 else picture.transpose(1, 2, 0), cmap="gray", vmin=0, vmax=255)
+        ax.set_title("\n".join(plain(line, 26) for line in caption.splitlines()), fontsize=8, loc="left", color=INK)
+    if not shown:
+        empty(panels[0], "no wrong answers")
+    return drawing
+

@@ -1,0 +1,194 @@
+"""The sections of a report, in reading order: done, images, left out, how good, how sure, hospitals, errors, limits, to repeat."""
+
+from __future__ import annotations
+
+import math
+import statistics
+from collections.abc import Mapping, Sequence
+from pathlib import Path
+
+from wardround.evaluation.calibration import recalibration
+from wardround.plan.load import dump_plan
+from wardround.plan.schema import Plan
+from wardround.report import story, tables, words
+from wardround.report.checklist import Facts
+from wardround.report.figures import Figures
+from wardround.report.material import Comparison, RunMaterial, value_of
+from wardround.report.page import Block, Code, Items, Rows, Section, Text
+
+
+def done(facts: Facts, runs: Sequence[RunMaterial]) -> Section:
+    """The plan in words, and how the runs ended."""
+    texts = [Text(text=text) for text in story.what_was_done(facts.plan, facts.run)]
+    arms = dict.fromkeys(run.scores["arm"] for run in runs)
+    explained: list[Block] = []
+    if len(arms) > 1:
+        explained = [Items(items=tuple((words.arm(name), words.ARM_MEANINGS.get(name, "")) for name in arms))]
+    elif "federated" not in arms:
+        explained = [Text(text=f"This is the {words.arm(facts.run.scores['arm']).lower()} arm of the plan: the same steps as federated "
+                               "training, with another division of the images.")]
+    ends = [(run.folder.name if len(runs) > 1 else "", story.outcome(run)) for run in runs]
+    return Section(anchor="done", title="What was done", blocks=(*texts[:1], *explained, *texts[1:], Items(items=tuple(ends))))
+
+
+def images(facts: Facts, figures: Figures) -> Section:
+    """Source, licence, counts of classes and hospitals."""
+    data = facts.run.data
+    if not data:
+        return Section(anchor="images", title="The images", blocks=(Text(text="Not recorded: provenance.json is absent."),))
+    kind = "Phantoms: images drawn by a program in the layout of this data set" if facts.run.scores["phantom"] else "Real images"
+    items = [("Data set", str(data.get("name") or "not named")), ("Kind", kind),
+             ("Licence", str(data.get("licence") or "not recorded")), ("Source", str(data.get("citation") or "not recorded")),
+             ("Patients", "known: no patient is in two splits" if facts.run.patients_known else
+              f"not named by the data set; {words.plural(int(data.get('groups') or 0), 'group')} of near-duplicate images stand "
+              "for them")]
+    blocks: list[Block] = [Items(items=tuple(items))]
+    if data.get("class_counts"):
+        blocks.append(Rows(table=tables.class_table(data["class_counts"])))
+    if facts.run.site_counts:
+        blocks += [*figures.partition(facts.run), Rows(table=tables.sites_table(facts.run.site_counts))]
+    return Section(anchor="images", title="The images", blocks=tuple(blocks))
+
+
+def left_out(facts: Facts) -> Section:
+    """Images that were not used, and leaks between the splits."""
+    run, blocks = facts.run, list[Block]()
+    if run.data:
+        blocks.append(Rows(table=tables.data_table(run.data)))
+    elif run.ledger:
+        counted = {status: sum(reasons.values()) for status, reasons in run.ledger.items()}
+        blocks.append(Items.of([f"{status}: {words.plural(number, 'image')}" for status, number in counted.items()]))
+    if run.data.get("leaks"):
+        blocks.append(Rows(table=tables.leak_counts_table(run.data["leaks"])))
+    if (table := tables.leak_table(run.scores, facts.metric)) is not None:
+        blocks.append(Rows(table=table))
+    elif run.data:
+        blocks.append(Text(text="No result on a published test split with leaks is reported: there was no such leak, or no such "
+                                "split."))
+    return Section(anchor="left-out", title="What was left out",
+                   blocks=tuple(blocks) or (Text(text="Not recorded: provenance.json and ledger.csv are absent."),))
+
+
+def how_good(facts: Facts, comparison: Comparison | None, figures: Figures) -> Section:
+    """Results with intervals: side by side and paired for a comparison, one column for a single run."""
+    shown = tables.shown_metrics(facts.metrics, facts.metric)
+    blocks: list[Block] = []
+    if comparison is None:
+        blocks.append(Rows(table=tables.scores_table(facts.run.scores, facts.metric)))
+    else:
+        overall = [name for name in shown if not name.startswith("recall_")]
+        blocks += [*figures.arms(comparison), Rows(table=tables.arm_table(comparison.compare))]
+        blocks += figures.paired(comparison, overall)
+        blocks += [Rows(table=tables.pair_table(comparison.compare, pair, overall)) for pair in comparison.compare["paired"]]
+    if facts.is_binary and facts.run.scores.get("threshold") is not None:
+        blocks.append(Rows(table=tables.predictive_values_table(facts.run.scores)))
+    blocks.append(Text(text="What the words mean:"))
+    meanings = [(words.metric(name), words.meaning(name)) for name in shown if not name.startswith("recall_")]
+    if any(name.startswith("recall_") for name in shown):
+        meanings.append(("recall of a class", words.meaning("recall_")))
+    blocks.append(Items(items=tuple((term, meaning) for term, meaning in meanings if meaning)))
+    return Section(anchor="good", title="How good", blocks=tuple(blocks))
+
+
+def how_sure(facts: Facts, comparison: Comparison | None) -> Section:
+    """Intervals and verdicts explained."""
+    texts = [Text(text=text) for text in story.how_sure(facts.plan, facts.run, is_comparison=comparison is not None)]
+    return Section(anchor="sure", title="How sure", blocks=tuple(texts))
+
+
+def per_hospital(facts: Facts, figures: Figures, own: Mapping[str, float]) -> Section:
+    """The model at each hospital, worst first. own: what each hospital's own local model reaches at home."""
+    scores = facts.run.scores
+    values = {site: value_of(part, facts.metric) for site, part in scores["per_site"].items()}
+    known = {site: value for site, value in values.items() if math.isfinite(value)}
+    if not scores["per_site"]:
+        return Section(anchor="hospitals", title="Hospital by hospital", blocks=(Text(text="The run has no results by hospital."),))
+    blocks: list[Block] = []
+    if len(known) > 1:
+        low, high = min(known, key=lambda s: known[s]), max(known, key=lambda s: known[s])
+        blocks.append(Text(text=f"From {words.number(known[low])} at {low} to {words.number(known[high])} at {high}; standard "
+                                f"deviation over hospitals {words.number(statistics.pstdev(known.values()))}. At a hospital with "
+                                "few test images the interval is wide, and a difference between hospitals may be chance."))
+    table = tables.per_site_table(scores, facts.metric, own=own, counts=facts.run.site_counts)
+    blocks += [*figures.per_site(facts.run, facts.metric, own), Rows(table=table)]
+    return Section(anchor="hospitals", title="Hospital by hospital", blocks=tuple(blocks))
+
+
+def errors(facts: Facts, comparison: Comparison | None, figures: Figures) -> Section:
+    """Confusion, curves and the worst single errors."""
+    run = facts.run
+    blocks: list[Block] = [*figures.confusion(run)]
+    if run.predictions is not None:
+        blocks += figures.curves([run] if comparison is None else [run for runs in comparison.runs.values() for run in runs])
+    else:
+        blocks.append(Text(text="predictions.csv is absent: ROC and precision-recall curves cannot be drawn."))
+    if run.errors is None:
+        blocks.append(Text(text="The run kept no gallery of its worst errors (figures/errors.npz is absent)."))
+    else:
+        blocks += figures.worst_errors(run)
+        if not run.scores["phantom"]:
+            blocks.append(Text(text="This gallery holds images of the data set. Pass the page on only to people who may see them.",
+                               is_caution=True))
+    return Section(anchor="errors", title="Where it errs", blocks=tuple(blocks))
+
+
+def calibration(facts: Facts, figures: Figures) -> Section:
+    """Whether stated probabilities come true."""
+    title, run = "Are the probabilities right?", facts.run
+    if run.predictions is None:
+        return Section(anchor="calibration", title=title, blocks=(Text(text="Cannot be drawn: predictions.csv is absent."),))
+    numbers = [(words.metric(name), f"{words.estimate(facts.metrics, name)} (0 is perfect)")
+               for name in ("ece", "brier") if name in facts.metrics]
+    if facts.is_binary:
+        slope, intercept = recalibration(run.predictions)
+        numbers += [("calibration slope", f"{words.number(slope)} (1 is perfect; below 1 the probabilities are too extreme)"),
+                    ("calibration intercept", f"{words.number(intercept)} (0 is perfect; above 0 they are too low on average)")]
+    return Section(anchor="calibration", title=title, blocks=(*figures.reliability(run), Items(items=tuple(numbers))))
+
+
+def training(facts: Facts, figures: Figures) -> Section:
+    """Learning curves and what training cost."""
+    run, scores = facts.run, facts.run.scores
+    blocks: list[Block] = [*figures.learning_curves(run)]
+    if not run.rounds:
+        blocks.append(Text(text="The learning curves cannot be drawn: the journal of rounds is absent or empty."))
+    early = " It stopped early: validation no longer improved." if run.stopped_early else ""
+    blocks.append(Text(text=f"{words.plural(int(scores['rounds']), 'round')} in {words.duration(scores['seconds'])}, of which "
+                            f"{words.duration(scores['train_seconds'])} were training. Sent up by the hospitals: "
+                            f"{words.size(scores['bytes_up'])}; sent down to them: {words.size(scores['bytes_down'])}.{early}"))
+    failed = sorted({site for event in run.rounds for site in event.failed})
+    if failed:
+        blocks.append(Text(text=f"Failed in some round: {words.listing(failed)}.", is_caution=True))
+    return Section(anchor="training", title="How training went", blocks=tuple(blocks))
+
+
+def limits(facts: Facts, comparison: Comparison | None) -> Section:
+    """What was not measured, and files that were missing."""
+    seeds = len(comparison.compare["seeds"]) if comparison is not None else 1
+    found = story.limits(facts.plan, facts.run, num_seeds=seeds)
+    missing = facts.run.missing if comparison is None else comparison.missing
+    return Section(anchor="limits", title="Limits", blocks=(Items.of([*found, *missing]),))
+
+
+def repeat(facts: Facts, commands: Sequence[str]) -> Section:
+    """Versions, seed, hashes, plan and commands."""
+    found = facts.run.provenance
+    model = found.get("model") or {}
+    parameters = f"{facts.plan.model.name}, {words.count(model.get('parameters'))} parameters ({words.size(model.get('bytes'))})"
+    hashes = [(f"SHA-256 of {name}", digest) for name, digest in facts.run.hashes.items()]
+    items = [("wardround", found.get("wardround")), ("Python", found.get("python")), ("PyTorch", found.get("torch")),
+             ("System", found.get("platform")), ("Processor", f"{found.get('cpu')}, {found.get('cores')} cores" if found else None),
+             ("Started", found.get("started")), ("Seed", facts.plan.seed), ("Model", parameters),
+             ("Fingerprint of the images", facts.run.data.get("fingerprint")), *hashes]
+    shown = tuple((term, str(value if value is not None else "not recorded")) for term, value in items)
+    return Section(anchor="repeat", title="To repeat this", blocks=(
+        Items(items=shown), Code(title="Commands", text="\n".join(commands)),
+        Code(title="The whole plan", text=dump_plan(_shareable(facts.plan))),
+        Text(text="On the same type of processor, the same plan and seed give the same numbers, with any number of workers.")))
+
+
+def _shareable(plan: Plan) -> Plan:
+    """The plan without the path of the images on this machine."""
+    if plan.data.folder is None:
+        return plan
+    return plan.model_copy(update={"data": plan.data.model_copy(update={"folder": Path(plan.data.folder.name)})})

@@ -1,0 +1,144 @@
+"""Plain words and aligned numbers for results: one wording for terminal, page and figures (design.md, section 9)."""
+
+from __future__ import annotations
+
+import math
+from collections.abc import Mapping, Sequence
+from typing import Any
+
+NOT_ESTIMABLE = "not estimable"
+SMALL_COUNT = 10  # counts from 1 to this are hidden in tables of sites
+
+ARMS = {"federated": "Federated", "pooled": "Pooled", "local": "Local"}
+ARM_MEANINGS = {
+    "federated": "the hospitals train one model together; images stay where they are",
+    "pooled": "one model on all images in one place: the yardstick, which privacy rules often forbid",
+    "local": "each hospital trains on its own images alone; the mean of the hospitals is shown",
+}
+
+METRICS = {  # name -> (the field's word, what it says)
+    "balanced_accuracy": ("balanced accuracy", "share of images named correctly in each class, averaged over the classes: a rare "
+                          "class counts as much as a common one"),
+    "accuracy": ("accuracy", "share of all images named correctly"),
+    "auroc": ("AUROC", "chance that an image with the finding is scored above one without it; 0.5 is guessing, 1 is perfect"),
+    "auprc": ("AUPRC", "area under the precision-recall curve; guessing gives the share of images with the finding"),
+    "sensitivity": ("sensitivity", "share of images with the finding that the model finds"),
+    "specificity": ("specificity", "share of images without the finding that the model clears"),
+    "f1": ("F1", "hits and false alarms in one number: harmonic mean of sensitivity and precision, averaged if there are more "
+           "than two classes"),
+    "brier": ("Brier score", "mean squared error of the probabilities; 0 is perfect"),
+    "ece": ("calibration error (ECE)", "mean gap between stated probability and observed share; 0 is perfect"),
+    "loss": ("loss", "what training makes small"),
+}
+LOWER_IS_BETTER = frozenset({"brier", "ece", "loss"})
+
+
+def arm(name: str) -> str:
+    """The word for an arm."""
+    return ARMS.get(name, name.capitalize())
+
+
+def metric(name: str) -> str:
+    """The field's word for a metric, e.g. "recall of glioma" for recall_glioma."""
+    for prefix, word in (("recall_", "recall of "), ("auroc_", "AUROC of "), ("auprc_", "AUPRC of ")):
+        if name.startswith(prefix):
+            return word + name.removeprefix(prefix)
+    return METRICS[name][0] if name in METRICS else name.replace("_", " ")
+
+
+def meaning(name: str) -> str:
+    """What a metric says, in a sentence without its full stop; "" for a metric of someone else."""
+    if name.startswith("recall_"):
+        return "share of this class's images named correctly"
+    return METRICS[name][1] if name in METRICS else ""
+
+
+def sentence(text: str) -> str:
+    """The text with a capital first letter; the rest is kept."""
+    return text[:1].upper() + text[1:]
+
+
+def is_number(value: object) -> bool:
+    """Whether value is a finite number."""
+    return isinstance(value, (int, float)) and not isinstance(value, bool) and math.isfinite(value)
+
+
+def number(value: float | None, digits: int = 3, *, signed: bool = False) -> str:
+    """A value with so many decimals, or "not estimable" for None, NaN and infinity."""
+    if value is None or not is_number(value):
+        return NOT_ESTIMABLE
+    rounded = round(value, digits) or 0.0  # no minus before a zero
+    return f"{rounded:{'+' if signed and rounded else ''}.{digits}f}".replace("-", "\N{MINUS SIGN}")
+
+
+def interval(value: float | None, low: float | None, high: float | None, digits: int = 3, *, signed: bool = False) -> str:
+    """ "value [low, high]"; the value alone where the interval is not estimable."""
+    text = number(value, digits, signed=signed)
+    if text == NOT_ESTIMABLE or not (is_number(low) and is_number(high)):
+        return text
+    return f"{text} [{number(low, digits, signed=signed)}, {number(high, digits, signed=signed)}]"
+
+
+def estimate(metrics: Mapping[str, Any], name: str, digits: int = 3) -> str:
+    """The interval text of one entry of scores["metrics"]."""
+    entry = metrics.get(name) or {}
+    return interval(entry.get("value"), entry.get("low"), entry.get("high"), digits)
+
+
+def count(value: int | None, *, hide_small: bool = True) -> str:
+    """A count with thousands separated by a thin gap; 1 to 10 as "1–10" unless hide_small is off."""
+    if value is None:
+        return NOT_ESTIMABLE
+    if hide_small and 1 <= value <= SMALL_COUNT:
+        return f"1–{SMALL_COUNT}"
+    return f"{value:,}".replace(",", "\N{NARROW NO-BREAK SPACE}")
+
+
+def total(counts: Sequence[int]) -> str:
+    """The sum of counts, as a range if one of them is hidden: else the hidden one could be worked out."""
+    small = [value for value in counts if 1 <= value <= SMALL_COUNT]
+    if not small:
+        return count(sum(counts))
+    rest = sum(counts) - sum(small)
+    return f"{count(rest + len(small), hide_small=False)}–{count(rest + SMALL_COUNT * len(small), hide_small=False)}"
+
+
+def share(part: float, whole: float) -> str:
+    """A percentage, or "not estimable" of nothing."""
+    return percent(part / whole, 1) if whole else NOT_ESTIMABLE
+
+
+def percent(value: float, digits: int = 0) -> str:
+    """A share of 1 as a percentage."""
+    return f"{100 * value:.{digits}f}\N{NO-BREAK SPACE}%"
+
+
+def duration(seconds: float | None) -> str:
+    """Seconds in the unit a person would use."""
+    if seconds is None or not is_number(seconds):
+        return NOT_ESTIMABLE
+    if seconds < 120:
+        return f"{seconds:.0f} s" if seconds >= 10 else f"{seconds:.1f} s"
+    return f"{seconds / 60:.0f} min" if seconds < 7200 else f"{seconds / 3600:.1f} h"
+
+
+def size(num_bytes: float | None) -> str:
+    """Bytes in the unit a person would use (powers of ten)."""
+    if num_bytes is None or not is_number(num_bytes):
+        return NOT_ESTIMABLE
+    for unit in ("B", "kB", "MB", "GB"):
+        if num_bytes < 1000:
+            return f"{num_bytes:.0f} {unit}" if unit == "B" else f"{num_bytes:.1f} {unit}"
+        num_bytes /= 1000
+    return f"{num_bytes:.1f} TB"
+
+
+def listing(names: Sequence[str]) -> str:
+    """ "a", "a and b", "a, b and c"."""
+    return " and ".join(filter(None, [", ".join(names[:-1]), *names[-1:]]))
+
+
+def plural(value: int, noun: str) -> str:
+    """ "1 image", "2 images"."""
+    many = noun[:-1] + "ies" if noun.endswith("y") else noun + ("es" if noun.endswith(("s", "x", "ch")) else "s")
+    return f"{count(value, hide_small=False)} {noun if value == 1 else many}"

@@ -1,0 +1,72 @@
+"""Updates are checked on arrival: a bad one is left out with its site named, and too few good ones stop the round."""
+
+from __future__ import annotations
+
+from collections.abc import Iterable, Iterator, Mapping
+from dataclasses import dataclass, field
+
+import torch
+
+from wardround.core.exchange import Order, SiteFailed, Update
+from wardround.core.params import Params
+from wardround.errors import TooFewSites
+
+
+@dataclass(kw_only=True)
+class Arrivals:
+    """What a round's replies came to, filled while the aggregator reads `accepted`."""
+
+    order: Order
+    sites: Mapping[str, int]  # declared training images
+    min_sites: int
+    losses: dict[str, float] = field(default_factory=dict)
+    norms: dict[str, float] = field(default_factory=dict)
+    num_examples: dict[str, int] = field(default_factory=dict)
+    failed: dict[str, str] = field(default_factory=dict)
+    bytes_up: int = 0
+    train_seconds: float = 0.0
+
+    def accepted(self, replies: Iterable[Update | SiteFailed]) -> Iterator[Update]:
+        """Hand on the good updates one by one; TooFewSites after the last reply if they are fewer than min_sites."""
+        for reply in replies:
+            reason = reply.reason if isinstance(reply, SiteFailed) else fault(reply, self.order, self.sites)
+            if reason is not None or isinstance(reply, SiteFailed):
+                self.failed[reply.site] = reason or "no reason given"
+                continue
+            self.losses[reply.site] = reply.train_loss
+            self.norms[reply.site] = reply.delta.norm()
+            self.num_examples[reply.site] = reply.num_examples
+            self.bytes_up += reply.delta.layout.num_bytes
+            self.train_seconds += reply.seconds
+            yield reply
+        if len(self.losses) < self.min_sites:
+            causes = "; ".join(f"{site}: {reason}" for site, reason in self.failed.items()) or "no site was asked"
+            raise TooFewSites(f"round {self.order.round}: {len(self.losses)} of {len(self.sites)} sites sent a usable update, the plan "
+                              f"needs cohort.min_sites = {self.min_sites}. {causes}")
+
+    @property
+    def train_loss(self) -> float:
+        """Mean over the images of the sites that took part."""
+        total = sum(self.num_examples.values())
+        return sum(loss * self.num_examples[site] for site, loss in self.losses.items()) / total if total else float("nan")
+
+
+def fault(update: Update, order: Order, sites: Mapping[str, int]) -> str | None:
+    """What is wrong with an update, or None. Norms are finite exactly if every number is (a float32 sum that overflows is re-checked)."""
+    if update.site not in sites:
+        return f"not a site of this run: {update.site!r}"
+    if update.num_examples != sites[update.site] or update.num_examples <= 0:
+        return f"claims {update.num_examples} training images, declared {sites[update.site]}"
+    for name, value in vars(update).items():
+        if not isinstance(value, Params):
+            continue
+        if value.layout != order.params.layout:
+            return f"{name} has other tensors than the model (names or shapes differ)"
+        if not is_finite(value):
+            return f"{name} holds NaN or infinite numbers: training diverged (a lower recipe.lr or clip_norm helps) or it is damaged"
+    return None
+
+
+def is_finite(params: Params) -> bool:
+    """Whether every number is finite: one fast pass, a second only if the sum of squares is not."""
+    return bool(torch.isfinite(torch.dot(params.flat, params.flat))) or bool(torch.isfinite(params.flat).all())

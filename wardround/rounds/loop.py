@@ -1,0 +1,81 @@
+"""The round loop. Every engine runs it, the network's server too."""
+
+from __future__ import annotations
+
+import time
+from collections.abc import Callable
+from dataclasses import replace
+
+from wardround.core.events import RoundFinished, Watch
+from wardround.core.exchange import EvaluateOrder, SiteFailed
+from wardround.core.params import Params
+from wardround.core.tally import ClassTally
+from wardround.errors import TooFewSites
+from wardround.evaluation.metrics import from_tally
+from wardround.fleet.base import Fleet
+from wardround.plan.schema import Plan
+from wardround.rng import stream
+from wardround.rounds.arrivals import Arrivals
+from wardround.rounds.cohort import choose_cohort
+from wardround.rounds.course import Course, is_due, score_of
+from wardround.strategies.base import Strategy
+
+Save = Callable[[Course], None]
+
+
+def run_rounds(plan: Plan, strategy: Strategy, fleet: Fleet, course: Course, *, watch: Watch, save: Save) -> Course:
+    """Train from `course` until the plan's rounds are done or patience ends; `save` is called after each round."""
+    while not course.is_over(plan.rounds):
+        t, started = course.state.round + 1, time.perf_counter()
+        cohort = choose_cohort(list(fleet.sites()), plan.cohort, stream(plan.seed, "cohort", t))
+        order = strategy.order(course.state)
+        arrivals = Arrivals(order=order, sites=fleet.sites(), min_sites=plan.cohort.min_sites)
+        state = strategy.aggregate(course.state, arrivals.accepted(fleet.train(order, cohort)))
+        fleet.commit()
+        bytes_down = order.params.layout.num_bytes * len(cohort)
+        course = replace(course, state=state, bytes_up=course.bytes_up + arrivals.bytes_up, bytes_down=course.bytes_down + bytes_down,
+                         train_seconds=course.train_seconds + arrivals.train_seconds)
+        event = RoundFinished(round=t, lr=order.recipe.lr, train_loss=arrivals.train_loss, train_loss_by_site=arrivals.losses,
+                              failed=arrivals.failed, bytes_up=arrivals.bytes_up, bytes_down=bytes_down, update_norms=arrivals.norms,
+                              train_seconds=arrivals.train_seconds)
+        if is_due(t, plan.rounds):
+            course, event = judge(plan, fleet, course, event)
+        seconds = time.perf_counter() - started
+        course = replace(course, seconds=course.seconds + seconds, dropped=tuple(sorted({*course.dropped, *event.failed})))
+        watch(replace(event, seconds=seconds))
+        save(course)
+    return course
+
+
+def judge(plan: Plan, fleet: Fleet, course: Course, event: RoundFinished) -> tuple[Course, RoundFinished]:
+    """Evaluate on every site's validation rows, keep the best round, and complete the round's event."""
+    by_site, failed = validate(fleet, course.state.params, course.state.round)
+    total = sum_of(by_site)
+    scores = from_tally(total)
+    course = course.judged(score_of(scores, plan.rounds.metric))
+    event = replace(event, val=scores, val_by_site={site: from_tally(tally) for site, tally in by_site.items()},
+                    failed={**failed, **event.failed}, is_best=course.best_round == course.state.round)
+    return course, event
+
+
+def validate(fleet: Fleet, params: Params, round: int) -> tuple[dict[str, ClassTally], dict[str, str]]:
+    """Tallies of validation rows by site, and the sites that failed with the cause."""
+    tallies: dict[str, ClassTally] = {}
+    failed: dict[str, str] = {}
+    for reply in fleet.evaluate(EvaluateOrder(round=round, params=params, rows="val"), list(fleet.sites())):
+        if isinstance(reply, SiteFailed):
+            failed[reply.site] = f"evaluation: {reply.reason}"
+        else:
+            tallies[reply.site] = reply.tally
+    if not tallies:
+        causes = "; ".join(f"{site}: {reason}" for site, reason in failed.items())
+        raise TooFewSites(f"round {round}: no site could evaluate the model. {causes}")
+    return tallies, failed
+
+
+def sum_of(tallies: dict[str, ClassTally]) -> ClassTally:
+    """The tally over all sites."""
+    first, *others = tallies.values()
+    for tally in others:
+        first = first + tally
+    return first

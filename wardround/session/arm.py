@@ -1,0 +1,92 @@
+"""One arm from its first round to its scores."""
+
+from __future__ import annotations
+
+import torch
+
+from wardround.build import Arm, ArmBlueprint, build, initial_params, num_workers
+from wardround.core.events import RunFinished, RunStarted, Watch
+from wardround.data.prepare import Prepared
+from wardround.errors import DataError, Resumable
+from wardround.fleet.base import Fleet, Memories
+from wardround.fleet.local import LocalFleet
+from wardround.plan.schema import Plan
+from wardround.rounds.course import Course
+from wardround.rounds.loop import run_rounds
+from wardround.runs import checkpoint as checkpoints
+from wardround.runs.checkpoint import Checkpoint
+from wardround.runs.folder import RunFolder, write_json, write_predictions
+from wardround.session import outcome
+from wardround.session.keeper import Keeper, unpack
+from wardround.session.stop import terminable, uninterrupted
+
+
+def run_arm(plan: Plan, prepared: Prepared, arm: Arm, site: str | None, folder: RunFolder, watch: Watch) -> RunFolder:
+    """Train, or go on from the last checkpoint, test the best round once, and write the run's results.
+
+    Resumable when stopped by Ctrl-C, SIGTERM or a full disk: the last whole round is on disk.
+    """
+    blueprint = build(plan, prepared, arm, site)
+    check_rows(blueprint, arm)
+    start = blueprint.strategy.begin(initial_params(blueprint), len(blueprint.rows))
+    course, memories, last = Course(state=start, best=start.params), Memories(), checkpoints.load_last(folder.checkpoints)
+    if last is not None:
+        course, memories = unpack(last, start)
+    fleet = LocalFleet(blueprint, start.params.layout, workers=num_workers(plan), work=folder.path / "work",
+                       is_forked=blueprint.device == "cpu" and "fork" in torch.multiprocessing.get_all_start_methods(), watch=watch)
+    keeper = Keeper(folder, fleet, watch, every_s=plan.rounds.checkpoint_every_s, last=last)
+    fleet.watch = keeper.watch
+    try:
+        fleet.restore(memories)
+        with terminable():
+            _announce(blueprint, prepared, arm, course, last, keeper.watch)
+            course = _train(blueprint, fleet, course, keeper)
+            finished = _finish(blueprint, prepared, arm, course, fleet, folder)
+        keeper.watch(finished)
+        return folder
+    finally:
+        fleet.close()
+        keeper.close()
+
+
+def check_rows(blueprint: ArmBlueprint, arm: Arm) -> None:
+    """Refuse an arm that could not be judged; every site of it has training images, the partition saw to that."""
+    if arm != "local" and not any(len(rows.val) for rows in blueprint.rows.values()):
+        raise DataError("no validation images: the best round could not be chosen honestly. "
+                        "Raise split.val, or choose another split.policy.")
+    if not any(len(rows.test) for rows in blueprint.rows.values()):
+        raise DataError("no test images: nothing could be measured. Raise split.test, or choose another split.policy.")
+
+
+def _train(blueprint: ArmBlueprint, fleet: Fleet, course: Course, keeper: Keeper) -> Course:
+    """Run the rounds; a stop by the user saves the last whole round first."""
+    try:
+        course = run_rounds(blueprint.plan, blueprint.strategy, fleet, course, watch=keeper.watch, save=keeper.after_round)
+    except KeyboardInterrupt:
+        with uninterrupted():
+            keeper.save()
+        done = keeper.course.state.round if keeper.course else course.state.round
+        raise Resumable(f"stopped after round {done} of {blueprint.plan.rounds.num}; nothing is lost. "
+                        f"Continue: wardround run --resume {keeper.folder.path}") from None
+    keeper.save()
+    return course
+
+
+def _finish(blueprint: ArmBlueprint, prepared: Prepared, arm: Arm, course: Course, fleet: Fleet, folder: RunFolder) -> RunFinished:
+    """Test the best round once; scores.json is written last and marks the run as finished."""
+    judged = outcome.test(blueprint, prepared, course, fleet)
+    outcome.write_model(folder.path, blueprint, prepared, course, judged.threshold)
+    outcome.write_errors(folder.path / "figures", judged.tested, judged.rows, prepared)
+    write_predictions(folder.path / "predictions.csv", judged.tested)
+    scores = outcome.scores(blueprint, prepared, arm, course, judged)
+    write_json(folder.path / "scores.json", scores)
+    return RunFinished(rounds=course.state.round, best_round=course.best_round,
+                       stopped_early=course.has_stopped_early(blueprint.plan.rounds), seconds=course.seconds, without=course.dropped,
+                       metrics={name: entry["value"] for name, entry in scores["metrics"].items() if entry["value"] is not None})
+
+
+def _announce(blueprint: ArmBlueprint, prepared: Prepared, arm: Arm, course: Course, last: Checkpoint | None, watch: Watch) -> None:
+    watch(RunStarted(arm=arm, num_rounds=blueprint.plan.rounds.num, num_sites=len(blueprint.rows),
+                     num_train=sum(len(rows.train) for rows in blueprint.rows.values()),
+                     num_parameters=course.state.params.layout.num_trainable, phantom=prepared.catalogue.phantom,
+                     resumed_from=last.round if last else 0))

@@ -1,0 +1,79 @@
+"""All arms of a plan, over seeds, side by side on this machine; then judged on the same test patients."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from pathlib import Path
+from typing import Any
+
+from wardround.build import Arm, num_workers
+from wardround.core.events import Watch, silent
+from wardround.data.prepare import Prepared, prepare
+from wardround.evaluation import paired
+from wardround.evaluation import scores as judging
+from wardround.plan.load import load_plan
+from wardround.plan.schema import Plan
+from wardround.runs.folder import RunFolder, write_json
+from wardround.session.abreast import Job, run_abreast
+from wardround.session.single import known_arm, run_name
+
+
+def compare(plan: Plan | Path | str, *, arms: Sequence[str] = ("federated", "pooled", "local"), seeds: int = 1,
+            out: Path | str = Path("runs"), watch: Watch = silent) -> Path:
+    """Run every arm for seeds plan.seed, plan.seed + 1, ...; write compare.json and return its folder, OUT/PLAN.
+
+    Runs that have finished there are used, those that were stopped are continued.
+    """
+    plan = plan if isinstance(plan, Plan) else load_plan(plan)
+    chosen = [known_arm(arm) for arm in arms]
+    folder = Path(out) / plan.name
+    prepared = {seed: prepare(plan.model_copy(update={"seed": seed}), watch) for seed in range(plan.seed, plan.seed + seeds)}
+    jobs = jobs_of(plan, prepared, chosen, folder)
+    run_abreast(jobs, cores=num_workers(plan), watch=watch)
+    write_json(folder / "compare.json", judge(plan, jobs, list(prepared)))
+    return folder
+
+
+def jobs_of(plan: Plan, prepared: dict[int, Prepared], arms: Sequence[Arm], folder: Path) -> list[Job]:
+    """One job a run, the longest first: federated on all cores, then the one-site arms beside each other."""
+    jobs = []
+    for arm in (arm for arm in ("federated", "pooled", "local") if arm in arms):
+        for seed, data in prepared.items():
+            for site in data.site_names if arm == "local" else [None]:
+                seeded = plan.model_copy(update={"seed": seed})
+                cores = min(num_workers(plan), len(data.site_names)) if arm == "federated" else 1
+                jobs.append(Job(plan=seeded, prepared=data, arm=known_arm(arm), site=site, cores=cores,
+                                folder=RunFolder(folder / run_name(known_arm(arm), seed, site))))
+    return jobs
+
+
+def judge(plan: Plan, jobs: Sequence[Job], seeds: Sequence[int]) -> dict[str, Any]:
+    """compare.json (design.md, section 6) from finished runs."""
+    runs: dict[str, list[list[RunFolder]]] = {}
+    for job in jobs:
+        by_seed = runs.setdefault(job.arm, [[] for _ in seeds])
+        by_seed[seeds.index(job.plan.seed)].append(job.folder)
+    predictions = {arm: [[run.predictions() for run in group] for group in groups] for arm, groups in runs.items()}
+    thresholds = {arm: [[run.scores()["threshold"] for run in group] for group in groups] for arm, groups in runs.items()}
+    pairs = [(first, second) for first, second in paired.PAIRS if first in runs and second in runs]
+    contrasts = paired.compare(predictions, thresholds, plan=plan.evaluation, seed=plan.split.seed, pairs=pairs) if pairs else {}
+    scores = {arm: [arm_scores(plan, group, predictions[arm][index]) for index, group in enumerate(groups)] for arm, groups in runs.items()}
+    return {"plan": plan.name, "seeds": list(seeds), "primary": "balanced_accuracy" if plan.rounds.metric == "loss" else plan.rounds.metric,
+            "arms": scores, "paired": contrasts,
+            "runs": {arm: [[run.name for run in group] for group in groups] for arm, groups in runs.items()}}
+
+
+def arm_scores(plan: Plan, group: Sequence[RunFolder], predictions: Sequence[Any]) -> dict[str, Any]:
+    """The scores of an arm and seed: of its one run, or of the hospitals' own models as their mean over the same test rows."""
+    first, *others = [run.scores() for run in group]
+    if first["arm"] != "local":
+        return first
+    every = [first, *others]
+    own = {run.provenance()["site"]: scores for run, scores in zip(group, every, strict=True)}
+    summed = {name: sum(scores[name] for scores in every) for name in ("seconds", "train_seconds", "bytes_up", "bytes_down", "num_train")}
+    return {**first, **summed, "rounds": max(scores["rounds"] for scores in every), "best_round": None, "threshold": None,
+            "metrics": judging.mean_scores(predictions, thresholds=[scores["threshold"] for scores in every], plan=plan.evaluation,
+                                           seed=plan.split.seed),
+            "published": None, "confusion": None, "per_site": {site: scores["per_site"][site] for site, scores in own.items()},
+            "models": {site: {"metrics": scores["metrics"], "best_round": scores["best_round"]} for site, scores in own.items()},
+            "without": sorted({site for scores in every for site in scores["without"]})}

@@ -1,0 +1,135 @@
+"""Run one arm of a plan, or go on with a run that stopped."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from pathlib import Path
+from typing import Any
+
+from wardround.build import ARMS, Arm, build, initial_params
+from wardround.core.events import Note, Watch, silent
+from wardround.data.labels import class_counts
+from wardround.data.prepare import Prepared, prepare
+from wardround.errors import PlanError
+from wardround.plan.load import dump_plan, load_plan
+from wardround.plan.schema import Plan
+from wardround.runs import provenance
+from wardround.runs.folder import RunFolder, read_json, write_json, write_text
+from wardround.session.arm import run_arm
+
+
+def run(plan: Plan | Path | str, *, arm: str = "federated", site: str | None = None, out: Path | str = Path("runs"),
+        watch: Watch = silent) -> RunFolder:
+    """Train and test one arm; its folder is OUT/PLAN/ARM-seedN. A run that was stopped there is continued.
+
+    plan: a Plan, a TOML file, or the name of a shipped plan. site: which hospital trains alone, for arm "local".
+    """
+    plan = plan if isinstance(plan, Plan) else load_plan(plan)
+    folder = RunFolder(Path(out) / plan.name / run_name(known_arm(arm), plan.seed, site))
+    return start(plan, prepare(plan, watch), known_arm(arm), site, folder, watch)
+
+
+def resume(folder: Path | str, *, watch: Watch = silent) -> RunFolder:
+    """Go on with the run in this folder, with the plan it was started with. A finished run is returned as it is."""
+    run_folder = RunFolder(Path(folder))
+    plan, begun = run_folder.plan(), run_folder.provenance()
+    return start(plan, prepare(plan, watch), known_arm(begun["arm"]), begun["site"], run_folder, watch)
+
+
+def start(plan: Plan, prepared: Prepared, arm: Arm, site: str | None, folder: RunFolder, watch: Watch) -> RunFolder:
+    """Open the folder of an arm and run it, unless it has finished already."""
+    open_folder(folder, plan, prepared, arm, site)
+    if folder.is_finished:
+        watch(Note(run=folder.name, text=f"{folder.path} has finished already; its results are used as they are."))
+        return folder
+    return run_arm(plan, prepared, arm, site, folder, watch)
+
+
+def known_arm(arm: str) -> Arm:
+    """The arm of this name, or PlanError."""
+    for known in ARMS:
+        if arm == known:
+            return known
+    raise PlanError(f"no arm '{arm}'. Arms are: {', '.join(ARMS)}.")
+
+
+def run_name(arm: Arm, seed: int, site: str | None) -> str:
+    return f"{arm}-seed{seed}" + (f"-{site}" if arm == "local" else "")
+
+
+def open_folder(folder: RunFolder, plan: Plan, prepared: Prepared, arm: Arm, site: str | None) -> None:
+    """Make the run's folder, or check that the run in it is this one: same plan (but for workers), same data."""
+    if (folder.path / "plan.toml").exists() and (folder.path / "provenance.json").exists():
+        _check_same(folder, plan, prepared)
+        return
+    build_record = provenance_of(plan, prepared, arm, site)  # a plan that cannot be built leaves no folder behind
+    try:
+        folder.path.mkdir(parents=True, exist_ok=True)
+        prepared.ledger.write(folder.path / "ledger.csv")
+        write_json(folder.path / "provenance.json", build_record)
+        write_text(folder.path / "plan.toml", dump_plan(plan))
+    except OSError as error:
+        raise PlanError(f"results cannot be written to {folder.path}: {error.strerror}. Choose another folder with --out DIR.") from error
+
+
+def provenance_of(plan: Plan, prepared: Prepared, arm: Arm, site: str | None) -> dict[str, Any]:
+    """provenance.json: software, machine, seed, data, model."""
+    blueprint = build(plan, prepared, arm, site)
+    layout = initial_params(blueprint).layout
+    return {**provenance.environment(), "arm": arm, "site": site, "seed": plan.seed, "data": data_record(prepared),
+            "model": {"name": plan.model.name, "parameters": layout.num_trainable, "bytes": layout.num_bytes}}
+
+
+def data_record(prepared: Prepared) -> dict[str, Any]:
+    """What the data were, in counts; no patient id and no path."""
+    catalogue, ledger = prepared.catalogue, prepared.ledger
+    counted = {"used": 0, "skipped": 0, "failed": 0, **count(ledger.status)}
+    splits = ("train", "val", "test", "test-leak")
+    return {"name": catalogue.name, "root_name": catalogue.root.name, "fingerprint": prepared.fingerprint, "images": len(ledger.images),
+            **counted, "reasons": {reason: num for reason, num in count(ledger.reason).items() if reason},
+            "phantom": catalogue.phantom, "licence": catalogue.licence, "citation": catalogue.citation,
+            "class_counts": {split: by_class(prepared, None, split) for split in splits if len(prepared.rows(None, split))},
+            "site_counts": {site: {split: by_class(prepared, site, split) for split in ("train", "val", "test")}
+                            for site in prepared.site_names},
+            "leaks": leaks_record(prepared), "groups": len(set(prepared.groups.tolist())),
+            "patients_known": bool((catalogue.patients != "").any())}
+
+
+def leaks_record(prepared: Prepared) -> dict[str, int]:
+    """Test rows of the published split that leak, by kind, and the rows left out for it."""
+    kinds = {"patient": "patient", "identical": "identical", "near_duplicate": "near-duplicate"}
+    return {**{name: prepared.leaks.test[kind] for name, kind in kinds.items()},
+            "test_rows_dropped": int((prepared.split == "test-leak").sum()),
+            "val_rows_dropped": int((prepared.ledger.reason == "leaks_into_train").sum())}
+
+
+def by_class(prepared: Prepared, site: str | None, split: str) -> dict[str, int]:
+    rows = prepared.rows(site, split)
+    counts = class_counts(prepared.catalogue.labels[rows], len(prepared.catalogue.classes))
+    return {name: int(num) for name, num in zip(prepared.catalogue.classes, counts, strict=True)}
+
+
+def count(values: Any) -> dict[str, int]:
+    """How often each text occurs."""
+    found: dict[str, int] = {}
+    for value in values:
+        found[str(value)] = found.get(str(value), 0) + 1
+    return found
+
+
+def _check_same(folder: RunFolder, plan: Plan, prepared: Prepared) -> None:
+    if comparable(folder.plan()) != comparable(plan):
+        raise PlanError(f"{folder.path} holds a run of another plan. Choose another folder with --out DIR, another name in the plan, or "
+                        f"remove that folder. (To go on with the run in it: wardround run --resume {folder.path})")
+    begun = read_json(folder.path / "provenance.json")["data"]["fingerprint"]
+    if begun != prepared.fingerprint:
+        raise PlanError(f"{folder.path} was begun on other images or labels than those found now: the data folder has changed. "
+                        "Restore it, or start a new run with --out DIR.")
+
+
+def comparable(plan: Plan) -> Mapping[str, Any]:
+    """A plan without what does not change results."""
+    record = plan.model_dump(mode="json")
+    record["engine"].pop("workers")
+    record["rounds"].pop("checkpoint_every_s")
+    return record

@@ -1,0 +1,60 @@
+"""The only training loop: a site's steps in one round, written once, with two seams for the algorithms."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Iterable
+from contextlib import AbstractContextManager
+from dataclasses import dataclass
+
+import torch
+from torch import Tensor
+
+from wardround.core.params import FlatModel
+from wardround.plan.schema import Recipe
+from wardround.training.losses import Loss
+from wardround.training.optimizers import Optimizer, clip_
+
+Penalty = Callable[[Tensor, Tensor], None]  # (trainable, grads) -> None: adds the gradient of a term of the loss, in place
+Batch = tuple[Tensor, Tensor]  # images (B, C, H, W) float32, truth (B,) int64, both on the model's device
+
+
+@dataclass(frozen=True, kw_only=True)
+class Fit:
+    """What a site's training in one round came to. train_loss: mean over images, before each step."""
+
+    num_steps: int
+    num_images: int
+    train_loss: float
+
+
+def local_sgd(model: FlatModel, batches: Iterable[Batch], recipe: Recipe, *, loss: Loss, optimizer: Optimizer, precision: str = "fp32",
+              penalty: Penalty | None = None, drift: Tensor | None = None) -> Fit:
+    """Take one step of `optimizer` for each batch, changing model.params in place.
+
+    penalty joins the loss (FedProx), drift joins the gradient (SCAFFOLD); drift: (num_trainable,). Gradients are clipped to
+    recipe.clip_norm after both. A loss that is not finite is not hidden: the server refuses the update that comes of it.
+    """
+    model.module.train()
+    loss_sum, num_images, num_steps = 0.0, 0, 0
+    for images, truth in batches:
+        model.grads.zero_()
+        with autocast(model.device, precision):
+            logits = model.module(images)
+        value = loss(logits.float(), truth)
+        value.backward()  # type: ignore[no-untyped-call]
+        if penalty is not None:
+            penalty(model.params.trainable, model.grads)
+        if drift is not None:
+            model.grads.add_(drift)
+        if recipe.clip_norm is not None:
+            clip_(model.grads, recipe.clip_norm)
+        optimizer.step(model.params.trainable, model.grads, recipe.lr)
+        loss_sum += float(value.detach()) * len(truth)
+        num_images += len(truth)
+        num_steps += 1
+    return Fit(num_steps=num_steps, num_images=num_images, train_loss=loss_sum / max(num_images, 1))
+
+
+def autocast(device: torch.device, precision: str) -> AbstractContextManager[None]:
+    """bf16 for the operations that bear it, or plain float32."""
+    return torch.autocast(device.type, torch.bfloat16, enabled=precision == "bf16")

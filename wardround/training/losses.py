@@ -1,0 +1,96 @@
+"""Losses of image classification, each with the probabilities that belong to it. All compute in float32."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+
+import torch
+from torch import Tensor
+from torch.nn import functional
+
+from wardround.errors import PlanError
+from wardround.plan.schema import Recipe
+
+
+@dataclass(frozen=True, kw_only=True, eq=False)
+class Loss:
+    """Cross-entropy on softmax; the other losses below show only what differs.
+
+    class_weights: (C,), on the device of the logits. An image's weight w is that of its true class. label_smoothing e: the truth
+    is 1 - e + e/C for the true class and e/C for each other (whose terms cross-entropy weights by their own classes, as torch).
+    """
+
+    class_weights: Tensor | None = None
+    label_smoothing: float = 0.0
+
+    def __call__(self, logits: Tensor, truth: Tensor) -> Tensor:
+        """The batch's loss: sum(w l) / B. logits: (B, C). truth: (B,) int64 in 0 ... C-1.
+
+        torch divides by sum(w) instead. Then a site with one class would train as if it had no weights, and sites' losses, weighted
+        by their images, would not add up to the pooled one.
+        """
+        return self.per_image(logits, truth).mean()
+
+    def per_image(self, logits: Tensor, truth: Tensor) -> Tensor:
+        """w l of each image, (B,): sums over batches and sites add up exactly."""
+        return functional.cross_entropy(logits.float(), truth, self.class_weights, reduction="none",
+                                        label_smoothing=self.label_smoothing)
+
+    def probabilities(self, logits: Tensor) -> Tensor:
+        """(B, C), rows sum to 1."""
+        return logits.float().softmax(1)
+
+    def _weighted(self, losses: Tensor, truth: Tensor) -> Tensor:
+        return losses if self.class_weights is None else losses * self.class_weights[truth]
+
+
+class BinaryCrossEntropy(Loss):
+    """Two classes: on the margin z1 - z0, which is cross-entropy on softmax. More: one against the rest, summed over classes.
+
+    Then the probabilities are the sigmoids, divided by their sum.
+    """
+
+    def per_image(self, logits: Tensor, truth: Tensor) -> Tensor:
+        num_classes = logits.shape[1]
+        if num_classes == 2:
+            return super().per_image(logits, truth)
+        target = functional.one_hot(truth, num_classes) * (1 - self.label_smoothing) + self.label_smoothing / num_classes
+        losses = functional.binary_cross_entropy_with_logits(logits.float(), target, reduction="none").sum(1)
+        return self._weighted(losses, truth)
+
+    def probabilities(self, logits: Tensor) -> Tensor:
+        if logits.shape[1] == 2:
+            return super().probabilities(logits)
+        return functional.logsigmoid(logits.float()).softmax(1)  # exp(log s) / sum: no 0 / 0 where every sigmoid is tiny
+
+
+@dataclass(frozen=True, kw_only=True, eq=False)
+class Focal(Loss):
+    """Focal loss (1 - p)^gamma times cross-entropy, p the softmax of the true class: Lin et al. 2017, equation 4."""
+
+    gamma: float = 2.0
+
+    def per_image(self, logits: Tensor, truth: Tensor) -> Tensor:
+        entropy = functional.cross_entropy(logits.float(), truth, reduction="none")  # -log p
+        doubt = (-torch.expm1(-entropy)).clamp_min(1e-7)  # 1 - p; the power's slope at 0 is infinite for gamma < 1
+        return self._weighted(doubt**self.gamma * entropy, truth)
+
+
+class SmoothL1(Loss):
+    """Smooth L1 (Girshick 2015, equation 3) between softmax and the one-hot truth, mean over classes."""
+
+    def per_image(self, logits: Tensor, truth: Tensor) -> Tensor:
+        probabilities = self.probabilities(logits)
+        target = functional.one_hot(truth, logits.shape[1]).float()
+        return self._weighted(functional.smooth_l1_loss(probabilities, target, reduction="none").mean(1), truth)
+
+
+def make_loss(recipe: Recipe, class_weights: Tensor | None) -> Loss:
+    """The recipe's loss. class_weights: (C,), or None for equal ones. PlanError if the loss knows no label smoothing."""
+    if recipe.label_smoothing and recipe.loss in ("focal", "smooth_l1"):
+        raise PlanError(f"recipe.label_smoothing = {recipe.label_smoothing} has no meaning for loss = '{recipe.loss}'. "
+                        "Set it to 0, or choose 'cross_entropy'.")
+    if recipe.loss == "focal":
+        return Focal(class_weights=class_weights, gamma=recipe.focal_gamma)
+    kind = {"cross_entropy": Loss, "binary_cross_entropy": BinaryCrossEntropy, "smooth_l1": SmoothL1}[recipe.loss]
+    return kind(class_weights=class_weights, label_smoothing=recipe.label_smoothing)
