@@ -36,7 +36,7 @@ def test_a_missing_module_is_an_unknown_name() -> None:
 
 
 def test_a_missing_attribute_says_the_nearest() -> None:
-    with pytest.raises(UnknownName, match="has no 'Fractoin'. Did you mean 'Fraction'"):
+    with pytest.raises(UnknownName, match=r"has no 'Fractoin'\. Did you mean 'Fraction'"):
         NUMBERS.find("wrong")
 
 

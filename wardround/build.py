@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import dataclasses
-import difflib
 import os
 from collections.abc import Mapping
 from dataclasses import dataclass
@@ -18,6 +17,7 @@ from wardround.data.labels import balanced_weights, class_counts
 from wardround.data.prepare import Prepared
 from wardround.data.transforms import Augment
 from wardround.errors import PlanError
+from wardround.lookup import suggestion
 from wardround.models.build import build_model
 from wardround.plan.schema import CohortPlan, Plan, StrategyPlan
 from wardround.sites.site import Bench, SiteRows
@@ -50,10 +50,7 @@ class ArmBlueprint:
 
     @property
     def device(self) -> str:
-        wanted = self.plan.engine.device
-        if wanted == "cuda" and not torch.cuda.is_available():
-            raise PlanError("engine.device = 'cuda', but torch sees no CUDA device. Use 'auto' or 'cpu', or install a CUDA build of torch.")
-        return "cuda" if wanted != "cpu" and torch.cuda.is_available() else "cpu"
+        return device_of(self.plan)
 
     def bench(self) -> Bench:
         return Bench(model=self.model(), images=self.images, labels=torch.from_numpy(self.labels), num_classes=self.num_classes,
@@ -106,6 +103,30 @@ def rows_of_arm(prepared: Prepared, arm: Arm, site: str | None) -> dict[str, Sit
     return {name: held(name, name, None)}
 
 
+def resolved(plan: Plan) -> Plan:
+    """The plan with "auto" replaced by what this machine has, so that a resumed run computes as it began."""
+    engine = plan.engine.model_copy(update={"device": device_of(plan), "precision": precision_of(plan)})
+    return plan.model_copy(update={"engine": engine})
+
+
+def device_of(plan: Plan) -> Literal["cpu", "cuda"]:
+    """Where the plan trains on this machine; PlanError if it asks for CUDA and there is none."""
+    wanted = plan.engine.device
+    if wanted == "cuda" and not torch.cuda.is_available():
+        raise PlanError("engine.device = 'cuda', but torch sees no CUDA device. Use 'auto' or 'cpu', or install a CUDA build of torch.")
+    return "cuda" if wanted != "cpu" and torch.cuda.is_available() else "cpu"
+
+
+def precision_of(plan: Plan) -> Literal["fp32", "bf16"]:
+    """The plan's precision; "auto" is bf16 where the hardware has instructions for it (else it would be slower, not faster)."""
+    if plan.engine.precision != "auto":
+        return plan.engine.precision
+    if device_of(plan) == "cuda":
+        return "bf16" if torch.cuda.is_bf16_supported() else "fp32"
+    has_bf16 = torch.cpu._is_avx512_bf16_supported() or torch.cpu._is_amx_tile_supported()
+    return "bf16" if has_bf16 else "fp32"
+
+
 def build_strategy(plan: Plan) -> Strategy:
     """The strategy with its settings; PlanError names a setting it does not have."""
     kind = STRATEGIES.find(plan.strategy.name)
@@ -114,9 +135,8 @@ def build_strategy(plan: Plan) -> Strategy:
         known = [field.name for field in dataclasses.fields(kind) if field.name not in ("recipe", "lr_factor", "combine")]
         for name in settings:
             if name not in known:
-                near = difflib.get_close_matches(name, known, n=1)
-                hint = f" Did you mean '{near[0]}'?" if near else ""
-                raise PlanError(f"strategy '{plan.strategy.name}' has no setting '{name}'.{hint} It has: {', '.join(known) or 'none'}.")
+                raise PlanError(f"strategy '{plan.strategy.name}' has no setting '{name}'.{suggestion(name, known)} "
+                                f"It has: {', '.join(known) or 'none'}.")
     factor = partial(lr_factor, plan)
     return kind(recipe=plan.recipe, lr_factor=factor, **settings)  # type: ignore[no-any-return]
 

@@ -91,13 +91,13 @@ def check_strategy(strategy: MakeStrategy, **settings: Any) -> None:
     start = initial_params(blueprint)
     _expect(not torch.equal(whole.state.params.flat, start.flat), "the global parameters never change")
     again, _ = toy_run(blueprint, workers=2)
-    _expect(torch.equal(whole.state.params.flat, again.state.params.flat), "the result depends on the number of workers. Is something kept "
-            "on self, or drawn from a global random generator? Keep it in State or site.memory, and draw from wardround.rng.stream.")
+    _expect(torch.equal(whole.state.params.flat, again.state.params.flat), "the result depends on the number of workers. Is something "
+            "kept on self, or drawn from a global random generator? Keep it in State or site.memory, and draw from wardround.rng.stream.")
     half, memories = toy_run(blueprint, stop_after=2)
     loaded, memories = unpack(pack(half, memories, 0), blueprint.strategy.begin(start, len(blueprint.rows)))
     resumed, _ = toy_run(blueprint, course=loaded, memories=memories)
-    _expect(torch.equal(whole.state.params.flat, resumed.state.params.flat), "a resumed run differs from an uninterrupted one: something that "
-            "the algorithm remembers is neither in State (fields of type Params, float or int) nor in site.memory")
+    _expect(torch.equal(whole.state.params.flat, resumed.state.params.flat), "a resumed run differs from an uninterrupted one: something "
+            "that the algorithm remembers is neither in State (fields of type Params, float or int) nor in site.memory")
 
 
 def check_model(build: Callable[..., nn.Module], *, in_channels: int = 1, num_outputs: int = 2, size: int = 64, **arguments: Any) -> None:
@@ -111,7 +111,7 @@ def check_model(build: Callable[..., nn.Module], *, in_channels: int = 1, num_ou
     _expect(bool(model.grads.abs().sum() > 0), "no gradient reaches the parameters")
     model.module.eval()
     with torch.inference_mode():
-        _expect(torch.equal(model.module(images), model.module(images)), "two evaluations of the same images differ: randomness in eval mode?")
+        _expect(torch.equal(model.module(images), model.module(images)), "two evaluations of the same images differ: is it random?")
         alone = torch.cat([model.module(image[None]) for image in images])
     _expect(torch.allclose(alone, model.module(images), atol=1e-4), "in evaluation mode an image's result depends on the others in its batch")
 
@@ -137,7 +137,8 @@ def check_fleet(make: Callable[[ArmBlueprint], Fleet]) -> None:
     try:
         _expect(list(fleet.sites()) == list(blueprint.rows), "sites() must name every site, in order")
         cohort = list(blueprint.rows)[1:]
-        updates = [replace(update, delta=update.delta.clone()) for update in fleet.train(order, cohort) if not isinstance(update, SiteFailed)]
+        updates = [replace(update, delta=update.delta.clone()) for update in fleet.train(order, cohort)
+                   if not isinstance(update, SiteFailed)]
         _expect([update.site for update in updates] == cohort, "replies must come from the cohort, in the fleet's order")
         again = [update.delta.clone() for update in fleet.train(order, cohort) if not isinstance(update, SiteFailed)]
         _expect(all(torch.equal(first.delta.flat, second.flat) for first, second in zip(updates, again, strict=True)),
@@ -145,7 +146,7 @@ def check_fleet(make: Callable[[ArmBlueprint], Fleet]) -> None:
         reports = list(fleet.evaluate(EvaluateOrder(round=0, params=state.params, rows="val"), list(fleet.sites())))
         _expect([report.site for report in reports] == list(blueprint.rows), "evaluate() must answer for every site asked")
         broken = replace(order, recipe=order.recipe.model_copy(update={"batch_size": 0}))
-        _expect(all(isinstance(reply, SiteFailed) for reply in fleet.train(broken, cohort)), "an impossible order must give SiteFailed replies")
+        _expect(all(isinstance(reply, SiteFailed) for reply in fleet.train(broken, cohort)), "an impossible order must give SiteFailed")
     finally:
         fleet.close()
 

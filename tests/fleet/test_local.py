@@ -23,7 +23,7 @@ class Fragile(FedAvg):
     def train(self, site, order):
         if site.name == "site-2" and not os.path.exists(self.marker):  # noqa: PTH110
             if self.marker:
-                open(self.marker, "w").close()  # noqa: PTH123, SIM115
+                open(self.marker, "w").close()  # noqa: PTH123
             os.kill(os.getpid(), signal.SIGKILL)
         return super().train(site, order)
 
@@ -42,7 +42,8 @@ def fleet_of(blueprint: ArmBlueprint, tmp_path, **settings) -> LocalFleet:
 def first_round(fleet: LocalFleet) -> list[Update | SiteFailed]:
     strategy = fleet.blueprint.strategy
     order = strategy.order(strategy.begin(initial_params(fleet.blueprint), 3))
-    return [reply if isinstance(reply, SiteFailed) else (reply.site, reply.delta.clone()) for reply in fleet.train(order, list(fleet.sites()))]
+    return [reply if isinstance(reply, SiteFailed) else (reply.site, reply.delta.clone())
+            for reply in fleet.train(order, list(fleet.sites()))]
 
 
 def test_it_passes_the_checks_for_fleets(tmp_path) -> None:

@@ -200,3 +200,11 @@ def test_the_same_run_gives_the_same_page(sample: Any, write: Any) -> None:
     folder = write.run(sample(num_test=60, rounds=2))
     first = write_run_report(folder).read_bytes()
     assert write_run_report(folder).read_bytes() == first
+
+
+@pytest.mark.usefixtures("undrawn")
+def test_a_pooled_run_says_that_it_is_one(sample: Any, write: Any) -> None:
+    folder = write.comparison(sample(num_test=60, rounds=1)) / "pooled-seed0"
+    page = read(write_run_report(folder))
+    assert "Training on all images in one place reached" in page
+    assert "This is the pooled arm of the plan" in page

@@ -39,7 +39,8 @@ class Sinking(ScriptedFleet):
 
 
 def run(fleet: ScriptedFleet, saved: list[Course] | None = None, **rounds) -> tuple[Course, list[RoundFinished]]:
-    plan = Plan(name="p", cohort=CohortPlan(min_sites=rounds.pop("min_sites", 1)), rounds=RoundsPlan(**{"num": 4, "metric": "loss", **rounds}))
+    cohort = CohortPlan(min_sites=rounds.pop("min_sites", 1))
+    plan = Plan(name="p", cohort=cohort, rounds=RoundsPlan(**{"num": 4, "metric": "loss", **rounds}))
     strategy, events = FedAvg(recipe=Recipe()), list[Event]()
     state = strategy.begin(Params(torch.zeros(1), LAYOUT), 2)
     course = run_rounds(plan, strategy, fleet, Course(state=state, best=state.params), watch=events.append,
@@ -56,7 +57,8 @@ def test_rounds_add_up_the_mean_changes() -> None:
     fleet = two_sites()
     course, events = run(fleet, saved)
     assert course.state.params.flat.tolist() == [8.0]  # four rounds of (1 + 3) / 2
-    assert [event.round for event in events] == [order.round for order in fleet.orders] == [course.state.round for course in saved] == [1, 2, 3, 4]
+    assert [event.round for event in events] == [order.round for order in fleet.orders] == [1, 2, 3, 4]
+    assert [course.state.round for course in saved] == [1, 2, 3, 4]
     assert fleet.num_commits == 4
     assert (course.bytes_down, course.bytes_up) == (4 * 2 * 4, 4 * 2 * 4)
 
@@ -114,5 +116,5 @@ def test_too_few_sites_stop_the_run_at_the_last_whole_round() -> None:
 def test_no_site_that_can_evaluate_is_an_error() -> None:
     fleet = two_sites()
     fleet.reports = {site: SiteFailed(site=site, reason="no eyes") for site in ("a", "b")}
-    with pytest.raises(TooFewSites, match="no site could evaluate.*a: evaluation: no eyes"):
+    with pytest.raises(TooFewSites, match=r"no site could evaluate.*a: evaluation: no eyes"):
         run(fleet)

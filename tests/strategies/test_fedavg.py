@@ -33,7 +33,8 @@ def test_the_order_carries_this_round_s_learning_rate() -> None:
 
 
 def test_one_site_holding_all_data_is_central_training() -> None:
-    blueprint = toy_blueprint(num_sites=1, rounds=RoundsPlan(num=3, metric="loss"), recipe=Recipe(lr=0.1, batch_size=4, keep_optimizer=True))
+    recipe = Recipe(lr=0.1, batch_size=4, keep_optimizer=True)
+    blueprint = toy_blueprint(num_sites=1, rounds=RoundsPlan(num=3, metric="loss"), recipe=recipe)
     federated, _ = toy_run(blueprint)
     model, bench = FlatModel(blueprint.model().module), blueprint.bench()
     model.load(initial_params(blueprint))

@@ -23,9 +23,9 @@ Figure = Annotated[Path, typer.Option("--figure", metavar="FILE", help="Where th
 @sub.command("list", epilog=examples("wardround data list"))
 def list_datasets() -> None:
     """List the data sets that a plan can name."""
-    from wardround.cli import console, show
+    from wardround.cli import show
 
-    console.table(show.datasets())
+    show.datasets()
 
 
 @sub.command(epilog=examples("wardround data inspect FOLDER"))
@@ -33,8 +33,13 @@ def inspect(folder: Folder) -> None:
     """Say which data set a folder holds and count its images; nothing is decoded."""
     from wardround.cli import show
     from wardround.data.datasets.base import detect
+    from wardround.errors import CatalogueError
 
-    show.catalogue(detect(folder), folder)
+    reader = detect(folder)
+    if reader is None:
+        raise CatalogueError(f"{folder} is like no known data set. Give each class a folder of its own, or write a CSV file with the "
+                             "columns image,label. What each data set expects: 'wardround data list' and docs/data.md.")
+    show.catalogue(reader.read(folder))
 
 
 @sub.command(epilog=examples("wardround data check chest-xray-pneumonia --data FOLDER"))
@@ -55,7 +60,7 @@ def phantom(dataset: Dataset, folder: Target, num: Num = 900, seed: Seed = 0) ->
     from wardround.data.datasets import DATASETS
 
     with console.watching() as watch:
-        DATASETS.find(dataset).write_phantom(folder, num=num, seed=seed, watch=watch)
+        DATASETS.find(dataset).write_phantom(folder, num, seed, watch)
     console.say(f"{num} phantom images of {dataset} in {folder}")
 
 

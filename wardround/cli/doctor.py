@@ -106,7 +106,7 @@ def step_ms(precision: str, *, steps: int = 8) -> float:
         with torch.autocast("cpu", torch.bfloat16) if precision == "bf16" else nullcontext():
             loss = torch.nn.functional.cross_entropy(model(images), labels)
         optimizer.zero_grad()
-        loss.backward()
+        loss.backward()  # type: ignore[no-untyped-call]
         optimizer.step()
 
     threads = torch.get_num_threads()

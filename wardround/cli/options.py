@@ -13,7 +13,7 @@ if TYPE_CHECKING:
 
 PLAN_HELP = "A plan file, or the name of a shipped plan."
 PlanName = Annotated[str, typer.Argument(metavar="PLAN", help=PLAN_HELP, show_default=False)]
-OptionalPlanName = Annotated[str | None, typer.Argument(metavar="[PLAN]", help=f"{PLAN_HELP} Not needed with --resume.")]
+OptionalPlanName = Annotated[str | None, typer.Argument(metavar="PLAN", help=f"{PLAN_HELP} Not needed with --resume.")]
 Overrides = Annotated[list[str] | None, typer.Option("--set", metavar="KEY=VALUE",
                                                      help="Change a key of the plan, e.g. --set sites.alpha=0.3. Can be repeated.")]
 DataFolder = Annotated[Path | None, typer.Option("--data", metavar="DIR",

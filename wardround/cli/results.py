@@ -51,8 +51,7 @@ def report(run: Folder) -> None:
     from wardround.report.html import write_compare_report, write_run_report
 
     write = write_compare_report if (run / "compare.json").exists() else write_run_report
-    write(run)
-    console.say(f"Report: {run / 'report.html'}")
+    console.say(f"Report: {write(run)}")
 
 
 def as_csv(predictions: Sequence[Prediction]) -> str:

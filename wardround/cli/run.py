@@ -41,16 +41,15 @@ def demo(data: DataFolder = None, out: OutFolder = RUNS) -> None:
 def run(plan: OptionalPlanName = None, arm: ArmName = Arm.federated, site: SiteName = None, overrides: Overrides = None,
         data: DataFolder = None, out: OutFolder = RUNS, workers: Workers = None, resume: ResumePath = None) -> None:
     """Train one arm of a plan, keep its best round and test it once."""
-    from wardround import session
+    if resume is None:
+        settings = plan_of(plan, overrides, data, workers)
+    else:
+        refuse_with_resume({"PLAN": plan, "--site": site, "--set": overrides, "--data": data, "--workers": workers})
+    from wardround import session  # after the plan is read: a wrong one is refused without waiting for torch
     from wardround.cli import console, show
 
-    if resume is not None:
-        refuse_with_resume({"PLAN": plan, "--site": site, "--set": overrides, "--data": data, "--workers": workers})
     with console.watching() as watch:
-        if resume is not None:
-            folder = session.resume(resume, watch=watch)
-        else:
-            folder = session.run(plan_of(plan, overrides, data, workers), arm=arm.value, site=site, out=out, watch=watch)
+        folder = session.run(settings, arm=arm, site=site, out=out, watch=watch) if resume is None else session.resume(resume, watch=watch)
     show.run(folder)
 
 
@@ -59,12 +58,12 @@ def run(plan: OptionalPlanName = None, arm: ArmName = Arm.federated, site: SiteN
 def compare(plan: PlanName, arms: ArmNames = "federated,pooled,local", seeds: Seeds = 1, overrides: Overrides = None,
             data: DataFolder = None, out: OutFolder = RUNS, workers: Workers = None) -> None:
     """Train all arms of a plan side by side and compare them on the same test patients."""
-    from wardround import session
+    settings, chosen = plan_of(plan, overrides, data, workers), arms_of(arms)
+    from wardround import session  # after the plan is read, as above
     from wardround.cli import console, show
 
-    settings = plan_of(plan, overrides, data, workers)
     with console.watching() as watch:
-        folder = session.compare(settings, arms=arms_of(arms), seeds=seeds, out=out, watch=watch)
+        folder = session.compare(settings, arms=chosen, seeds=seeds, out=out, watch=watch)
     show.compare(folder)
 
 
@@ -76,8 +75,8 @@ def arms_of(text: str) -> tuple[str, ...]:
     names = tuple(name.strip() for name in text.split(",") if name.strip())
     wrong = [name for name in names if name not in list(Arm)]
     if wrong or not names:
-        raise PlanError(f"--arms {text}: no arm '{', '.join(wrong)}'.{suggestion(wrong[0] if wrong else '', list(Arm))} "
-                        f"Arms: {', '.join(Arm)}.")
+        fault = f"no arm '{wrong[0]}'.{suggestion(wrong[0], list(Arm))}" if wrong else "no arm is named."
+        raise PlanError(f"--arms {text}: {fault} Arms: {', '.join(Arm)}.")
     return names
 
 
@@ -85,7 +84,7 @@ def refuse_with_resume(given: dict[str, object]) -> None:
     """A run goes on with the plan it was started with: PlanError if the command line asks for another."""
     from wardround.errors import PlanError
 
-    wrong = [name for name, value in given.items() if value is not None]
+    wrong = [name for name, value in given.items() if value not in (None, [])]
     if wrong:
         raise PlanError(f"--resume goes on with the run's own plan, so leave out {', '.join(wrong)}. To train with other settings, "
                         "start a new run.")

@@ -9,6 +9,7 @@ from typing import TYPE_CHECKING
 import numpy as np
 
 from wardround.cli import console
+from wardround.data.datasets import DATASETS
 from wardround.report import canvas, plots, story, tables
 from wardround.report.material import primary_metric, read_comparison, read_run
 from wardround.report.tables import Table
@@ -23,7 +24,7 @@ SPLITS = ("train", "val", "test")
 
 
 def run(folder: RunFolder) -> None:
-    """Result, per-hospital table and how the run ended."""
+    """The result, the per-hospital table and how the run ended."""
     material = read_run(folder.path)
     metric = primary_metric(material)
     console.table(tables.per_site_table(material.scores, metric))
@@ -60,6 +61,14 @@ def sites(prepared: Prepared, figure: Path) -> None:
     if prepared.catalogue.phantom:
         console.say(PHANTOM)
     console.say(f"Figure: {figure}")
+
+
+def datasets() -> None:
+    """The data sets that a plan can name."""
+    readers = {name: DATASETS.find(name) for name in DATASETS.known()}
+    console.table(Table(columns=("Data set", "What it is", "Classes", "Licence"), caption="Name one in a plan: data.dataset",
+                        rows=tuple((name, reader.title, ", ".join(reader.classes) or "from the folder", reader.licence or "yours")
+                                   for name, reader in readers.items())))
 
 
 def catalogue(found: Catalogue) -> None:

@@ -13,12 +13,14 @@ import signal
 import struct
 import threading
 import zipfile
+import zlib
 from collections.abc import Iterator, Sequence
 from concurrent.futures import ProcessPoolExecutor, as_completed
 from concurrent.futures.process import BrokenProcessPool
 from contextlib import contextmanager
 from dataclasses import dataclass
 from multiprocessing import get_context, parent_process
+from multiprocessing.process import BaseProcess
 from pathlib import Path
 
 import numpy as np
@@ -34,8 +36,8 @@ CHUNK = 128  # images decoded, stored and marked done together
 ALONE = 2 * CHUNK  # up to so many images are decoded in this process: starting others takes longer
 PIXELS = "pixels.u8"
 INDEX = "index.npz"
-_DAMAGE = (ArithmeticError, AttributeError, LookupError, MemoryError, OSError, SyntaxError, TypeError, ValueError, struct.error,
-           zipfile.BadZipFile)  # what decoders raise on damaged files; one bad file never ends the decode
+_DAMAGE = (ArithmeticError, AttributeError, EOFError, LookupError, MemoryError, OSError, RuntimeError, SyntaxError, TypeError, ValueError,
+           struct.error, zlib.error, zipfile.BadZipFile)  # what decoders raise on damaged files; one bad file never ends the decode
 _log = logging.getLogger(__name__)
 
 
@@ -73,7 +75,7 @@ def open_cache(catalogue: Catalogue, *, size: int, channels: int, watch: Watch =
         if facts is None:
             facts = _build(job, images, watch, workers or cores())
     pixels = np.memmap(place / PIXELS, np.uint8, mode="r", shape=(len(images), channels, size, size))
-    return Cache(folder=place, pixels=pixels, reasons=facts.reasons, details=facts.details, digests=facts.digests, hashes=facts.hashes)
+    return Cache(folder=place, pixels=pixels, **vars(facts))
 
 
 def cache_root() -> Path:
@@ -99,7 +101,7 @@ def writing(folder: Path) -> Iterator[None]:
         if error.errno in (errno.ENOSPC, errno.EDQUOT):
             raise DataError(f"{folder}: the disk is full. Free some space, or set WARDROUND_CACHE to a folder on another disk; "
                             "what is decoded so far is kept.") from error
-        raise DataError(f"{folder}: decoded images cannot be stored here ({error.strerror or error}). Set WARDROUND_CACHE to a "
+        raise DataError(f"{folder}: images cannot be stored here ({error.strerror or error}). Set WARDROUND_CACHE to a "
                         "folder that this user may write.") from error
 
 
@@ -197,7 +199,7 @@ def _decoded(job: _Job, images: Sequence[str], starts: Sequence[int], workers: i
                 waiting.discard(start)
                 yield start, facts
         except BrokenProcessPool:
-            _log.warning("a decoding process died; the other images are decoded one process at a time")
+            _log.warning("a decoding process died; the other images are decoded in this one")
     for start in sorted(waiting):
         yield _decode_chunk(job, start, images[start : start + CHUNK])
 
@@ -218,7 +220,12 @@ def _follow_parent() -> None:
     signal.signal(signal.SIGINT, signal.SIG_IGN)
     parent = parent_process()
     if parent is not None:
-        threading.Thread(target=lambda: (parent.join(), os._exit(1)), daemon=True).start()
+        threading.Thread(target=_end_after, args=(parent,), daemon=True).start()
+
+
+def _end_after(process: BaseProcess) -> None:
+    process.join()
+    os._exit(1)
 
 
 def _decode_chunk(job: _Job, start: int, images: Sequence[str]) -> tuple[int, _Facts]:
@@ -293,7 +300,7 @@ def _save(path: Path, facts: _Facts) -> None:
 def _load(path: Path, n: int) -> _Facts | None:
     """What _save wrote for n images; None if it is absent or damaged."""
     try:
-        with np.load(path, allow_pickle=False) as stored:
+        with path.open("rb") as file, np.load(file, allow_pickle=False) as stored:  # np.load leaves a damaged file open
             digests, hashes, failed = stored["digests"], stored["hashes"], json.loads(stored["failed"].tobytes())
     except (OSError, ValueError, KeyError, EOFError, zipfile.BadZipFile):
         return None

@@ -26,12 +26,13 @@ def near_duplicates(hashes: np.ndarray, max_bits: int) -> np.ndarray:
     return numbered(parents)
 
 
-def groups(patients: np.ndarray, digests: np.ndarray, hashes: np.ndarray, max_bits: int) -> np.ndarray:
+def groups(patients: np.ndarray, digests: np.ndarray, near: np.ndarray) -> np.ndarray:
     """Components of images with the same known patient, identical pixels or near-duplicate pictures: (n,) int64 from 0.
 
-    patients, digests: (n,) text, "" where unknown. A group is what no split and no partition may tear apart.
+    patients, digests: (n,) text, "" where unknown. near: (n,) int64, see near_duplicates. A group is what no split and no
+    partition may tear apart.
     """
-    return merged(keys(patients), keys(digests), near_duplicates(hashes, max_bits))
+    return merged(keys(patients), keys(digests), near)
 
 
 def merged(*groupings: np.ndarray) -> np.ndarray:

@@ -21,7 +21,9 @@ def canonical(name: str) -> str:
 
 
 def class_index(name: str, classes: Sequence[str]) -> int | None:
-    """The class that this name means, in any spelling; None if it is none of them."""
+    """The class that this name means: the same name, else another spelling of it; None if it is none of them."""
+    if name in classes:
+        return classes.index(name)
     wanted = canonical(name)
     return next((index for index, known in enumerate(classes) if canonical(known) == wanted), None)
 

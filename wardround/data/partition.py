@@ -1,7 +1,7 @@
-"""Rows -> sites. Every kind but "column" is a table of shares, class by site; whole groups are dealt to come near it.
+"""Rows -> sites. Every kind but "column" is a table of shares, site by class, and whole groups are dealt to come near it.
 
-The same shares hold for train, val and test, so a site is tested on what it trains on. A group (patient, near-duplicates) is
-never torn: rows that leak from the published test split follow their group.
+The same shares hold for train, val and test, so that a site is tested on what it trains on. A group (patient or near-duplicates)
+is never torn: rows that leak from the published test split follow their group.
 """
 
 from __future__ import annotations
@@ -11,13 +11,13 @@ from collections.abc import Callable, Sequence
 import numpy as np
 
 from wardround.data.catalogue import UNKNOWN, text_column
-from wardround.data.split import LEAK, SPLITS, deal, label_counts
+from wardround.data.split import OUT, SPLITS, deal, label_counts
 from wardround.errors import PartitionError
 from wardround.lookup import suggestion
 from wardround.plan.schema import SitesPlan
 from wardround.rng import stream
 
-MAX_DRAWS = 200  # draws of a Dirichlet until every site gets training images
+MAX_DRAWS = 200  # draws of a Dirichlet until every site can expect training images
 MIN_ROWS = 10  # training images that a drawn site must expect, where there are enough for all
 
 Shares = Callable[[np.ndarray, SitesPlan, Sequence[str], np.random.Generator], np.ndarray]
@@ -25,89 +25,95 @@ Shares = Callable[[np.ndarray, SitesPlan, Sequence[str], np.random.Generator], n
 
 def partition(labels: np.ndarray, groups: np.ndarray, split: np.ndarray, plan: SitesPlan, *, classes: Sequence[str], seed: int,
               column: np.ndarray | None = None) -> np.ndarray:
-    """The home site of every row that takes part, "" for the others. (n,) text.
+    """The home of every row: (n,) text, a site's name; "" for rows that are "out" or whose site the plan does not name.
 
-    labels: (n,) int64. groups: (n,) int64. split: (n,) text. column: (n,) text, the values of plan.column for partition "column";
-    rows whose value is not named in plan.names have no home. PartitionError if a site is left without training images or the
-    request is impossible.
+    labels, groups: (n,) int64. split: (n,) text. column: (n,) text, the catalogue's column plan.column for partition "column".
+    PartitionError if the request is impossible or a site is left without training images.
     """
+    rows = np.flatnonzero(split != OUT)
+    homes = text_column([UNKNOWN] * len(labels))
+    _, own = np.unique(groups[rows], return_inverse=True)
     if plan.partition == "column":
-        homes, names = _by_column(groups, split, plan, column)
+        names, homes[rows] = _by_column(own, plan, None if column is None else column[rows])
     else:
         names = site_names(plan)
-        homes = _by_shares(labels, groups, split, plan, classes, seed)
+        homes[rows] = text_column(list(names))[_by_shares(labels[rows], own, split[rows], plan, classes, seed)[own]]
     _check_train(homes, split, names, plan)
     return homes
 
 
 def site_names(plan: SitesPlan) -> tuple[str, ...]:
-    """The plan's names, or site-1, site-2, ..."""
-    return plan.names or tuple(f"site-{index + 1}" for index in range(plan.num))
+    """The plan's names, or site-1, site-2, ...; not for partition "column" without names, where the column holds them."""
+    return plan.names or tuple(f"site-{number}" for number in range(1, plan.num + 1))
 
 
-def _by_shares(labels: np.ndarray, groups: np.ndarray, split: np.ndarray, plan: SitesPlan, classes: Sequence[str], seed: int) -> np.ndarray:
-    names = text_column([*site_names(plan), UNKNOWN])
-    _, group = np.unique(groups, return_inverse=True)
-    takes_part = np.isin(split, SPLITS)
-    train = split == "train"
-    num_groups = len(np.unique(group[train]))
-    if num_groups < plan.num:
-        raise PartitionError(f"{plan.num} sites, but the training images form only {num_groups} groups (patients or near-duplicates), which "
-                             "are never torn. Ask for fewer sites (sites.num), or use more images.")
-    shares = SHARES[plan.partition](np.bincount(labels[train], minlength=len(classes)), plan, classes, stream(seed, "partition"))
-    home = np.full(int(group.max()) + 1, -1, np.int64)  # of each group; -1: none
-    for name in SPLITS:
-        rows = takes_part & (split == name)
-        if rows.any():
-            members, own = np.unique(group[rows], return_inverse=True)
-            counts = label_counts(labels[rows], own, len(classes))
-            home[members] = deal(counts, shares * counts.sum(0), stream(seed, "partition", name))
-    homes: np.ndarray = names[np.where(takes_part | (split == LEAK), home[group], -1)]
-    return homes
+def _by_shares(labels: np.ndarray, groups: np.ndarray, split: np.ndarray, plan: SitesPlan, classes: Sequence[str],
+               seed: int) -> np.ndarray:
+    """The site of each group, (G,) int64. Train, val and test are dealt apart, so that every site gets its share of each."""
+    mixed = label_counts(labels, groups, len(classes))
+    counts = np.zeros_like(mixed)  # all rows of a group are dealt as its most frequent label: a site gets no class by the way
+    counts[np.arange(len(mixed)), mixed.argmax(1)] = mixed.sum(1)
+    part = np.full(len(counts), len(SPLITS))  # of each group: the first split that has rows of it
+    for place, name in reversed(list(enumerate(SPLITS))):
+        part[groups[split == name]] = place
+    num_train = int((part == 0).sum())
+    if num_train < plan.num:
+        raise PartitionError(f"{plan.num} sites cannot share {num_train} groups (patients or near-duplicates) of training images; a "
+                             "group lies at one site. Lower sites.num, or use more images.")
+    shares = SHARES[plan.partition](counts[part == 0].sum(0), plan, classes, stream(seed, "partition"))
+    sites = np.zeros(len(counts), np.int64)
+    for place in np.unique(part):
+        dealt = counts[part == place]
+        sites[part == place] = deal(dealt, shares * dealt.sum(0), stream(seed, "partition", int(place)))
+    return sites
 
 
 def iid(counts: np.ndarray, plan: SitesPlan, classes: Sequence[str], rng: np.random.Generator) -> np.ndarray:
-    """Equal shares of every class. Returns (sites, classes), columns sum to 1, like all below."""
+    """Equal shares of every class; also for feature-shift, whose images change and not their places.
+
+    counts: (C,) training images of each class. Returns (sites, C); its columns sum to 1. So do all of SHARES.
+    """
     return np.full((plan.num, len(classes)), 1 / plan.num)
 
 
 def dirichlet(counts: np.ndarray, plan: SitesPlan, classes: Sequence[str], rng: np.random.Generator) -> np.ndarray:
-    """Each class is shared among sites as Dir(alpha): Hsu et al. 2019, section 3 (arXiv:1909.06335)."""
-    return _drawn(lambda: rng.dirichlet(np.full(plan.num, plan.alpha), len(classes)).T, counts, plan)
+    """Each class is shared among the sites as Dir(alpha): Yurochkin et al. 2019, section 4 (arXiv:1905.12022). Hsu et al. 2019
+    (arXiv:1909.06335) draw the mix of classes of each site instead."""
+    return _drawn(lambda: rng.dirichlet(np.full(plan.num, plan.alpha), size=len(classes)).T, counts, plan)
 
 
 def quantity(counts: np.ndarray, plan: SitesPlan, classes: Sequence[str], rng: np.random.Generator) -> np.ndarray:
-    """Sites of Dir(alpha) size with the same mixture of classes: Li et al. 2022, section 4 (arXiv:2102.02079)."""
-    return _drawn(lambda: np.repeat(rng.dirichlet(np.full(plan.num, plan.alpha))[:, None], len(classes), 1), counts, plan)
+    """Sites differ in size as Dir(alpha), with the same mix of classes: Li et al. 2022, section 4 (arXiv:2102.02079)."""
+    return _drawn(lambda: np.repeat(rng.dirichlet(np.full(plan.num, plan.alpha))[:, None], len(classes), axis=1), counts, plan)
 
 
 def shards(counts: np.ndarray, plan: SitesPlan, classes: Sequence[str], rng: np.random.Generator) -> np.ndarray:
-    """Images sorted by label and cut into num * shards equal pieces, plan.shards a site: McMahan et al. 2017, section 3."""
+    """Images sorted by class and cut into num * shards equal pieces, of which a site gets `shards` random ones: McMahan et al.
+    2017, section 3 (arXiv:1602.05629)."""
     pieces = plan.num * plan.shards
     cuts = np.linspace(0, counts.sum(), pieces + 1)
     ends = np.cumsum(counts)
-    overlap = np.minimum(cuts[1:, None], ends) - np.maximum(cuts[:-1, None], ends - counts)  # (pieces, classes)
+    overlap = np.minimum(cuts[1:, None], ends) - np.maximum(cuts[:-1, None], ends - counts)  # (pieces, C) images
     dealt = rng.permutation(pieces).reshape(plan.num, plan.shards)
-    return np.asarray(np.maximum(overlap, 0)[dealt].sum(1) / np.maximum(counts, 1))
+    held = np.maximum(overlap, 0)[dealt].sum(1)  # (sites, C) images
+    return np.where(counts > 0, held / np.maximum(counts, 1), 1 / plan.num)
 
 
 def missing_classes(counts: np.ndarray, plan: SitesPlan, classes: Sequence[str], rng: np.random.Generator) -> np.ndarray:
-    """plan.common classes are shared equally; each other class is held by one site, dealt in turn."""
+    """Every site holds an equal part of the common classes; each other class lies wholly at one site, dealt in turn."""
     for name in plan.common:
         if name not in classes:
-            raise PartitionError(f"sites.common names a class '{name}' that the data do not have.{suggestion(name, list(classes))} "
-                                 f"Classes: {', '.join(classes)}.")
+            raise PartitionError(f"sites.common: the data have no class '{name}'.{suggestion(name, list(classes))} Classes: "
+                                 f"{', '.join(classes)}.")
     shares = np.zeros((plan.num, len(classes)))
-    others = [index for index, name in enumerate(classes) if name not in plan.common]
-    for turn, index in enumerate(others):
-        shares[turn % plan.num, index] = 1
-    for name in plan.common:
-        shares[:, classes.index(name)] = 1 / plan.num
+    shares[:, [classes.index(name) for name in plan.common]] = 1 / plan.num
+    for turn, name in enumerate(name for name in classes if name not in plan.common):
+        shares[turn % plan.num, classes.index(name)] = 1
     return shares
 
 
-SHARES: dict[str, Shares] = {"iid": iid, "dirichlet": dirichlet, "quantity": quantity, "shards": shards, "missing-classes": missing_classes,
-                             "feature-shift": iid}
+SHARES: dict[str, Shares] = {"iid": iid, "feature-shift": iid, "dirichlet": dirichlet, "quantity": quantity, "shards": shards,
+                             "missing-classes": missing_classes}
 
 
 def _drawn(draw: Callable[[], np.ndarray], counts: np.ndarray, plan: SitesPlan) -> np.ndarray:
@@ -117,34 +123,41 @@ def _drawn(draw: Callable[[], np.ndarray], counts: np.ndarray, plan: SitesPlan) 
         shares = draw()
         if (shares @ counts).min() >= least:
             return shares
-    raise PartitionError(f"{MAX_DRAWS} draws of sites.partition = '{plan.partition}' with alpha = {plan.alpha} each left one of {plan.num} "
-                         f"sites with fewer than {least:.0f} training images. Raise sites.alpha, or ask for fewer sites (sites.num).")
+    raise PartitionError(f"{MAX_DRAWS} draws of sites.partition = \"{plan.partition}\" with sites.alpha = {plan.alpha} each left one of "
+                         f"{plan.num} sites with fewer than {least:.0f} training images. Raise sites.alpha or lower sites.num.")
 
 
-def _by_column(groups: np.ndarray, split: np.ndarray, plan: SitesPlan, column: np.ndarray | None) -> tuple[np.ndarray, tuple[str, ...]]:
-    """Each group lives where most of its rows do; among equals, at the first name."""
+def _by_column(groups: np.ndarray, plan: SitesPlan, column: np.ndarray | None) -> tuple[tuple[str, ...], np.ndarray]:
+    """Site names and homes by the column's values. A group with several named values goes to the most frequent, the first by name
+    if two are equal; rows whose own value is not a site's name have no home."""
     if column is None:
-        raise PartitionError(f"sites.partition = 'column' needs the column '{plan.column}' in the data")
-    values = column.astype(str)
-    names = plan.names or tuple(sorted(set(values) - {UNKNOWN}))
-    absent = [name for name in names if name not in values]
-    if absent or not names:
-        found = ", ".join(sorted(set(values) - {UNKNOWN})[:12]) or "only empty cells"
-        raise PartitionError(f"column '{plan.column}' has no rows of site {', '.join(absent) or '(any)'}. It holds: {found}.")
-    _, group = np.unique(groups, return_inverse=True)
-    votes = np.zeros((int(group.max()) + 1, len(names)), np.int64)
-    index = {name: place for place, name in enumerate(names)}
-    named = np.flatnonzero([value in index for value in values])
-    np.add.at(votes, (group[named], [index[values[row]] for row in named]), 1)
-    place = np.where(votes.any(1), votes.argmax(1), -1)[group]
-    place[~np.isin(split, (*SPLITS, LEAK)) | ~np.isin(values, names)] = -1
-    return text_column([*names, UNKNOWN])[place], names
+        raise PartitionError(f"the data set has no column '{plan.column}' to tell the sites apart. Set sites.column to a column it "
+                             "has (wardround data inspect lists them), or choose another sites.partition.")
+    found = sorted({str(value) for value in column} - {UNKNOWN})
+    names = plan.names or tuple(found)
+    for name in names:
+        if name not in found:
+            raise PartitionError(f"sites.names: no image has '{name}' in column '{plan.column}'.{suggestion(name, found)} Values: "
+                                 f"{', '.join(found[:20]) or 'none'}.")
+    if not names:
+        raise PartitionError(f"column '{plan.column}' is empty, so no image has a site. Fill it, or choose another sites.partition.")
+    numbers = {name: number for number, name in enumerate(names)}
+    own = np.array([numbers.get(str(value), -1) for value in column], np.int64)
+    named = own >= 0
+    votes = np.zeros((int(groups.max()) + 1, len(names)), np.int64)
+    np.add.at(votes, (groups[named], own[named]), 1)
+    homes = text_column(list(names))[votes.argmax(1)[groups]]
+    homes[~named] = UNKNOWN
+    return names, homes
 
 
 def _check_train(homes: np.ndarray, split: np.ndarray, names: Sequence[str], plan: SitesPlan) -> None:
-    held = {name: int(((homes == name) & (split == "train")).sum()) for name in names}
-    empty = [name for name, num in held.items() if num == 0]
+    counts = {name: int(((homes == name) & (split == "train")).sum()) for name in names}
+    empty = [name for name, count in counts.items() if count == 0]
     if empty:
-        counts = ", ".join(f"{name} {num}" for name, num in held.items())
-        raise PartitionError(f"no training images are left for {', '.join(empty)} (sites.partition = '{plan.partition}'; training images: {counts}). "
-                             "Ask for fewer sites (sites.num), a milder skew (sites.alpha), or leave the site out (sites.names).")
+        remedy = {"dirichlet": "Raise sites.alpha or lower sites.num.", "quantity": "Raise sites.alpha or lower sites.num.",
+                  "missing-classes": "Lower sites.num, or name classes for all sites in sites.common.",
+                  "column": "Take it out of sites.names, or change the split."}.get(plan.partition, "Lower sites.num.")
+        listed = ", ".join(f"{name} {count}" for name, count in counts.items())
+        raise PartitionError(f"sites.partition = \"{plan.partition}\" leaves {', '.join(empty)} without training images (training "
+                             f"images: {listed}). {remedy}")

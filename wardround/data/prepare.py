@@ -20,7 +20,7 @@ from wardround.data.labels import class_counts
 from wardround.data.ledger import Ledger
 from wardround.data.partition import partition, site_names
 from wardround.data.scanners import apply, scanner_for
-from wardround.data.split import OUT, LeakReport, check_no_leak, find_leaks, split
+from wardround.data.split import OUT, SPLITS, LeakReport, check_no_leak, find_leaks, split
 from wardround.plan.schema import Plan
 
 
@@ -71,38 +71,38 @@ class Findings:
 
 def prepare(plan: Plan, watch: Watch = silent) -> Prepared:
     """Read, decode, group, split and partition, in the plan's ways; DataError where the plan cannot be carried out honestly."""
-    catalogue, cache, failed = _decoded(plan, watch)
+    catalogue, cache = _decoded(plan, watch)
+    failed, n = cache.reasons, len(catalogue)
+    Ledger.of(catalogue.images, failed=failed, detail=cache.details, skipped=failed).check(plan.data.max_failed)
     good = np.flatnonzero(failed == UNKNOWN)
-    usable, near = catalogue.take(good), near_duplicates(cache.hashes[good], plan.split.near_duplicate_bits)
-    own = groups(usable.patients, cache.digests[good], cache.hashes[good], plan.split.near_duplicate_bits)
+    usable, digests = catalogue.take(good), cache.digests[good]
+    near, own = _related(usable, cache, good, plan)
     chosen = split(usable, own, plan.split)
     check_no_leak(chosen, own)
     column = usable.column(plan.sites.column) if plan.sites.partition == "column" else None
     homes = partition(usable.labels, own, chosen, plan.sites, classes=usable.classes, seed=plan.seed, column=column)
     names = site_names(plan.sites) if column is None or plan.sites.names else tuple(sorted(set(homes) - {UNKNOWN}))
-    whole_split, whole_homes = _spread(chosen, good, len(catalogue), OUT), _spread(homes, good, len(catalogue), UNKNOWN)
-    skipped = text_column([UNKNOWN if bad or (home and part != OUT) else "leaks_into_train" if part == OUT else "no_site"
-                           for bad, home, part in zip(failed, whole_homes, whole_split, strict=True)])
-    ledger = Ledger.of(catalogue.images, failed=failed, detail=cache.details, skipped=skipped)
-    ledger.check(plan.data.max_failed)
-    whole_groups = np.full(len(catalogue), -1, np.int64)
+    skipped = _spread(_skipped(chosen, homes), good, n, UNKNOWN)
+    whole_split, whole_homes = _spread(chosen, good, n, OUT), _spread(homes, good, n, UNKNOWN)
+    whole_groups = np.full(n, -1, np.int64)
     whole_groups[good] = own
-    leaks = find_leaks(usable.splits, patients=usable.patients, digests=cache.digests[good], near=near, groups=own)
-    return Prepared(catalogue=catalogue, pixels=_as_scanned(plan, cache.pixels, whole_homes, names), groups=whole_groups, split=whole_split,
-                    homes=whole_homes, site_names=names, ledger=ledger, leaks=leaks,
-                    fingerprint=_fingerprint(catalogue, cache, whole_split, whole_homes))
+    return Prepared(catalogue=catalogue, pixels=_as_scanned(plan, cache.pixels, whole_homes, names), groups=whole_groups,
+                    split=whole_split, homes=whole_homes, site_names=names,
+                    ledger=Ledger.of(catalogue.images, failed=failed, detail=cache.details, skipped=skipped),
+                    leaks=find_leaks(usable.splits, patients=usable.patients, digests=digests, near=near, groups=own),
+                    fingerprint=_fingerprint(plan, catalogue, cache, whole_split, whole_homes))
 
 
 def check(plan: Plan, watch: Watch = silent) -> Findings:
     """Look for what would make a result dishonest; nothing is changed or refused."""
-    catalogue, cache, failed = _decoded(plan, watch)
-    good = np.flatnonzero(failed == UNKNOWN)
+    catalogue, cache = _decoded(plan, watch)
+    failed = cache.reasons[cache.reasons != UNKNOWN]
+    good = np.flatnonzero(cache.reasons == UNKNOWN)
     usable, digests = catalogue.take(good), cache.digests[good]
-    near = near_duplicates(cache.hashes[good], plan.split.near_duplicate_bits)
-    own = groups(usable.patients, digests, cache.hashes[good], plan.split.near_duplicate_bits)
-    published = {part: dict(zip(usable.classes, class_counts(usable.labels[usable.splits == part], len(usable.classes)).tolist(), strict=True))
-                 for part in ("train", "val", "test", UNKNOWN) if (usable.splits == part).any()}
-    return Findings(images=len(catalogue), used=len(good), failed=Counter(failed[failed != UNKNOWN].tolist()), published=published,
+    near, own = _related(usable, cache, good, plan)
+    counts = {part: class_counts(usable.labels[usable.splits == part], len(usable.classes)).tolist() for part in (*SPLITS, UNKNOWN)}
+    published = {part: dict(zip(usable.classes, held, strict=True)) for part, held in counts.items() if any(held)}
+    return Findings(images=len(catalogue), used=len(good), failed=Counter(failed.tolist()), published=published,
                     patients_known=bool((usable.patients != UNKNOWN).any()), num_groups=len(np.unique(own)),
                     num_identical=_num_repeated(keys(digests)), num_near=_num_repeated(near),
                     num_conflicting=len(conflicts(digests, usable.labels)),
@@ -116,12 +116,25 @@ def read_catalogue(plan: Plan, watch: Watch = silent) -> Catalogue:
     return reader.read(folder)
 
 
-def _decoded(plan: Plan, watch: Watch) -> tuple[Catalogue, Cache, np.ndarray]:
+def _decoded(plan: Plan, watch: Watch) -> tuple[Catalogue, Cache]:
+    """The catalogue and its images; DataError naming files if none of them can be read."""
     catalogue = read_catalogue(plan, watch)
     cache = open_cache(catalogue, size=plan.data.size, channels=plan.data.channels, watch=watch)
     if (cache.reasons != UNKNOWN).all():
         Ledger.of(catalogue.images, failed=cache.reasons, detail=cache.details, skipped=cache.reasons).check(0)
-    return catalogue, cache, cache.reasons
+    return catalogue, cache
+
+
+def _related(usable: Catalogue, cache: Cache, good: np.ndarray, plan: Plan) -> tuple[np.ndarray, np.ndarray]:
+    """Near-duplicates, and groups of all kinds, of the images that could be read: two (len(good),) int64."""
+    near = near_duplicates(cache.hashes[good], plan.split.near_duplicate_bits)
+    return near, groups(usable.patients, cache.digests[good], near)
+
+
+def _skipped(split: np.ndarray, homes: np.ndarray) -> np.ndarray:
+    """Why a readable image takes no part, "" if it does: (n,) text."""
+    return text_column(["leaks_into_train" if part == OUT else UNKNOWN if home else "no_site"
+                        for part, home in zip(split, homes, strict=True)])
 
 
 def _phantoms(plan: Plan, reader: Reader, watch: Watch) -> Path:
@@ -156,9 +169,10 @@ def _num_repeated(key: np.ndarray) -> int:
     return int((counts[inverse] > 1).sum())
 
 
-def _fingerprint(catalogue: Catalogue, cache: Cache, split: np.ndarray, homes: np.ndarray) -> str:
+def _fingerprint(plan: Plan, catalogue: Catalogue, cache: Cache, split: np.ndarray, homes: np.ndarray) -> str:
     """A hash of images, labels, split and sites: two runs with the same one used the same data in the same way."""
-    digest = hashlib.sha256("\n".join(catalogue.classes).encode())
+    shift = [plan.seed, plan.sites.strength] if plan.sites.partition == "feature-shift" else None
+    digest = hashlib.sha256(repr((catalogue.classes, cache.pixels.shape, shift)).encode())
     for row in zip(catalogue.images, catalogue.labels, cache.digests, split, homes, strict=True):
         digest.update(repr(tuple(map(str, row))).encode())
     return digest.hexdigest()

@@ -69,6 +69,8 @@ def _blurred(values: np.ndarray, sigma: float) -> np.ndarray:
         width = [(0, 0)] * values.ndim
         width[axis] = (radius, radius)
         padded = np.pad(values, width, mode="edge")
-        length = values.shape[axis]
-        values = sum(np.float32(tap) * np.take(padded, range(k, k + length), axis) for k, tap in enumerate(taps))
+        places = np.arange(values.shape[axis])
+        values = np.zeros_like(values)
+        for k, tap in enumerate(taps):
+            values += np.float32(tap) * padded.take(places + k, axis)
     return values

@@ -31,9 +31,9 @@ def split(catalogue: Catalogue, groups: np.ndarray, plan: SplitPlan) -> np.ndarr
     empty = [name for name in SPLITS if wanted[name] and not (chosen == name).any()]
     if empty:
         why = " All published test images belong to groups of train or val." if (chosen == LEAK).any() else ""
-        raise CatalogueError(f"data set '{catalogue.name}': no image is left for {' and '.join(empty)}. All {len(catalogue)} images "
-                             f"form {len(np.unique(groups))} groups (patients or near-duplicates).{why} Change split.policy, "
-                             "split.val or split.test, or lower split.near_duplicate_bits.")
+        raise CatalogueError(f"data set '{catalogue.name}': no image is left for {' and '.join(empty)}. The images form "
+                             f"{len(np.unique(groups))} groups (patients or near-duplicates).{why} Change split.policy, split.val "
+                             "or split.test, or lower split.near_duplicate_bits.")
     return chosen
 
 

@@ -135,7 +135,7 @@ class EnginePlan(Section):
     """What the run uses of this machine. Results do not depend on `workers`."""
 
     workers: int = Field(0, ge=0)  # processes; 0: one a core
-    precision: Literal["fp32", "bf16"] = "fp32"
+    precision: Literal["auto", "fp32", "bf16"] = "auto"  # auto: bf16 where the hardware computes it; the run records which
     device: Literal["auto", "cpu", "cuda"] = "auto"
 
 

@@ -89,11 +89,11 @@ class Figures:
     def curves(self, runs: Sequence[RunMaterial]) -> list[Picture]:
         """ROC and precision-recall of all models; the first run's areas are printed."""
         models = [Model(kind=run.scores["arm"], predictions=run.predictions) for run in runs if run.predictions is not None]
-        models.sort(key=lambda model: ["federated", "pooled", "local"].index(model.kind))
+        models.sort(key=lambda model: (model.kind != "federated", model.kind == "local"))
         if not models:
             return []
-        return [Picture(name="roc", figure=curves.roc_curves(models), alt="ROC curves of each class; areas are printed above each "
-                                                                          "panel.",
+        return [Picture(name="roc", figure=curves.roc_curves(models),
+                        alt="ROC curves of each class; areas are printed above each panel.",
                         caption="The nearer a curve comes to the upper left corner, the better. Dotted: guessing."),
                 Picture(name="precision-recall", figure=curves.pr_curves(models),
                         alt="Precision-recall curves of each class; areas are printed above each panel.",

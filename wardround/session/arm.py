@@ -43,10 +43,10 @@ def run_arm(plan: Plan, prepared: Prepared, arm: Arm, site: str | None, folder: 
             course = _train(blueprint, fleet, course, keeper)
             finished = _finish(blueprint, prepared, arm, course, fleet, folder)
         keeper.watch(finished)
-        return folder
     finally:
         fleet.close()
         keeper.close()
+    return folder
 
 
 def check_rows(blueprint: ArmBlueprint, arm: Arm) -> None:

@@ -6,7 +6,7 @@ from collections.abc import Sequence
 from pathlib import Path
 from typing import Any
 
-from wardround.build import Arm, num_workers
+from wardround.build import Arm, num_workers, resolved
 from wardround.core.events import Watch, silent
 from wardround.data.prepare import Prepared, prepare
 from wardround.evaluation import paired
@@ -24,13 +24,16 @@ def compare(plan: Plan | Path | str, *, arms: Sequence[str] = ("federated", "poo
 
     Runs that have finished there are used, those that were stopped are continued.
     """
-    plan = plan if isinstance(plan, Plan) else load_plan(plan)
+    from wardround.report.html import write_compare_report  # matplotlib is loaded when there is something to draw
+
+    plan = resolved(plan if isinstance(plan, Plan) else load_plan(plan))
     chosen = [known_arm(arm) for arm in arms]
     folder = Path(out) / plan.name
     prepared = {seed: prepare(plan.model_copy(update={"seed": seed}), watch) for seed in range(plan.seed, plan.seed + seeds)}
     jobs = jobs_of(plan, prepared, chosen, folder)
     run_abreast(jobs, cores=num_workers(plan), watch=watch)
     write_json(folder / "compare.json", judge(plan, jobs, list(prepared)))
+    write_compare_report(folder)
     return folder
 
 

@@ -59,9 +59,11 @@ def predictions(prepared: Prepared, course: Course, fleet: Fleet, rows: Rows) ->
 
 
 def label(prepared: Prepared, rows: np.ndarray, probabilities: np.ndarray) -> Predictions:
-    """Predictions with salted ids: the salt is the data's fingerprint, so arms of one study can be paired."""
+    """Predictions with salted ids. The salt is a hash of the whole list of images: arms and seeds on the same data can be paired."""
+    salt = hashlib.sha256("\n".join(prepared.catalogue.images).encode()).digest()
+
     def hashed(kind: str, value: object) -> str:
-        return hashlib.blake2b(f"{kind}:{value}".encode(), digest_size=8, key=prepared.fingerprint.encode()[:64]).hexdigest()
+        return hashlib.blake2b(f"{kind}:{value}".encode(), digest_size=8, key=salt).hexdigest()
 
     catalogue = prepared.catalogue
     return Predictions(classes=catalogue.classes, cases=np.array([hashed("case", catalogue.images[row]) for row in rows], dtype=object),

@@ -48,7 +48,7 @@ def predict(run: RunFolder | Path | str, paths: Sequence[Path | str]) -> list[Pr
             found.append(Prediction(path=path, error=str(error)))
             continue
         with torch.inference_mode():
-            probabilities = loss.probabilities(model.module(normalise(torch.from_numpy(pixels)[None], record["normalise"])))[0]
+            probabilities = loss.probabilities(model.module(normalise(torch.tensor(pixels)[None], record["normalise"])))[0]
         found.append(Prediction(path=path, probabilities=dict(zip(record["classes"], probabilities.tolist(), strict=True))))
     return found
 

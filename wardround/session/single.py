@@ -6,7 +6,7 @@ from collections.abc import Mapping
 from pathlib import Path
 from typing import Any
 
-from wardround.build import ARMS, Arm, build, initial_params
+from wardround.build import ARMS, Arm, build, initial_params, resolved
 from wardround.core.events import Note, Watch, silent
 from wardround.data.labels import class_counts
 from wardround.data.prepare import Prepared, prepare
@@ -24,16 +24,16 @@ def run(plan: Plan | Path | str, *, arm: str = "federated", site: str | None = N
 
     plan: a Plan, a TOML file, or the name of a shipped plan. site: which hospital trains alone, for arm "local".
     """
-    plan = plan if isinstance(plan, Plan) else load_plan(plan)
+    plan = resolved(plan if isinstance(plan, Plan) else load_plan(plan))
     folder = RunFolder(Path(out) / plan.name / run_name(known_arm(arm), plan.seed, site))
-    return start(plan, prepare(plan, watch), known_arm(arm), site, folder, watch)
+    return reported(start(plan, prepare(plan, watch), known_arm(arm), site, folder, watch))
 
 
 def resume(folder: Path | str, *, watch: Watch = silent) -> RunFolder:
     """Go on with the run in this folder, with the plan it was started with. A finished run is returned as it is."""
     run_folder = RunFolder(Path(folder))
     plan, begun = run_folder.plan(), run_folder.provenance()
-    return start(plan, prepare(plan, watch), known_arm(begun["arm"]), begun["site"], run_folder, watch)
+    return reported(start(plan, prepare(plan, watch), known_arm(begun["arm"]), begun["site"], run_folder, watch))
 
 
 def start(plan: Plan, prepared: Prepared, arm: Arm, site: str | None, folder: RunFolder, watch: Watch) -> RunFolder:
@@ -43,6 +43,14 @@ def start(plan: Plan, prepared: Prepared, arm: Arm, site: str | None, folder: Ru
         watch(Note(run=folder.name, text=f"{folder.path} has finished already; its results are used as they are."))
         return folder
     return run_arm(plan, prepared, arm, site, folder, watch)
+
+
+def reported(folder: RunFolder) -> RunFolder:
+    """Write the run's report.html."""
+    from wardround.report.html import write_run_report  # matplotlib is loaded when there is something to draw
+
+    write_run_report(folder.path)
+    return folder
 
 
 def known_arm(arm: str) -> Arm:

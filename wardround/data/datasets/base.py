@@ -3,11 +3,13 @@
 from __future__ import annotations
 
 import json
+from collections.abc import Iterator
 from pathlib import Path
 from typing import Literal, Protocol
 
 from wardround.core.events import Watch, silent
 from wardround.data.catalogue import Catalogue
+from wardround.data.datasets import DATASETS
 from wardround.errors import CatalogueError
 
 MARKER = "WARDROUND_PHANTOM.json"
@@ -37,6 +39,13 @@ class Reader(Protocol):
         ...
 
 
+def detect(folder: Path) -> Reader | None:
+    """The reader of the data set that this folder (or file) looks like: our own in the order of their table, then those of plug-ins."""
+    names = [*DATASETS.table, *(name for name in DATASETS.known() if name not in DATASETS.table)]
+    readers: Iterator[Reader] = (DATASETS.find(name) for name in names)
+    return next((reader for reader in readers if _matches(reader, folder)), None)
+
+
 def is_phantom(folder: Path) -> bool:
     """Whether the images of this folder are synthetic."""
     return (folder / MARKER).is_file()
@@ -63,6 +72,13 @@ def existing(folder: Path, title: str) -> Path:
         raise CatalogueError(f"the data folder {folder} does not exist. Name the folder of '{title}' with --data DIR, or leave it out "
                              "to use phantoms. Known data sets: wardround data list")
     return folder
+
+
+def _matches(reader: Reader, folder: Path) -> bool:
+    try:
+        return reader.matches(folder)
+    except CatalogueError:  # a folder somewhere inside may not be listed: no reason to stop looking
+        return False
 
 
 def _record(dataset: str, num: int, seed: int) -> dict[str, object]:

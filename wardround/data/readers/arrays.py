@@ -59,11 +59,11 @@ def read(path: Path, reference: str, *, limit_pixels: int) -> Image:
     """Image number INDEX of array KEY, reference "KEY/INDEX": (N, H, W) is grey, (N, H, W, 3) colour."""
     key, _, index = reference.rpartition("/")
     stack = open_arrays(path).array(key)
-    if not index.isdecimal() or int(index) >= len(stack):
-        raise ImageError(f"{path}: '{reference}' is no image of it; '{key}' has images 0 to {len(stack) - 1}.", reason="unreadable")
     if stack.ndim not in (3, 4) or (stack.ndim == 4 and stack.shape[3] not in (1, 3)) or stack.dtype.kind not in "uif":
         raise ImageError(f"{path}: array '{key}' is {stack.shape} {stack.dtype}; images are (N, H, W) or (N, H, W, 3) numbers.",
                          reason="unsupported")
+    if not index.isdecimal() or int(index) >= len(stack):
+        raise ImageError(f"{path}: '{reference}' is no image of it; '{key}' has images 0 to {len(stack) - 1}.", reason="unreadable")
     check_size(path, stack.shape[1:], limit_pixels)
     picture = stack[int(index)]
     channels = picture[None] if picture.ndim == 2 else picture.transpose(2, 0, 1)

@@ -36,7 +36,7 @@ def _open(pydicom: Any, path: Path, *, stop_before_pixels: bool) -> Any:
     try:
         # force: files without the 128-byte preamble are common; anything that is no DICOM then lacks Rows
         return pydicom.dcmread(path, force=True, stop_before_pixels=stop_before_pixels, defer_size=_BIG_ELEMENT)
-    except Exception as error:  # noqa: BLE001 - a damaged file can raise anything from a parser
+    except Exception as error:  # a damaged file can raise anything from a parser
         raise damaged(path, error) from error
 
 
@@ -51,7 +51,7 @@ def _check_header(header: Any, path: Path, limit_pixels: int) -> int:
 
 
 def _pixels(dataset: Any, path: Path) -> np.ndarray:
-    from pydicom.pixels import apply_color_lut, apply_modality_lut, apply_voi_lut
+    from pydicom.pixels.processing import apply_color_lut, apply_modality_lut, apply_voi_lut
 
     if "PixelData" not in dataset and "FloatPixelData" not in dataset and "DoubleFloatPixelData" not in dataset:
         raise ImageError(f"{path}: a DICOM object without pixel data. Take it out of the data set.", reason="not_an_image")
@@ -67,10 +67,10 @@ def _pixels(dataset: Any, path: Path) -> np.ndarray:
     except (NotImplementedError, RuntimeError) as error:
         raise ImageError(f"{path}: no installed decoder reads its transfer syntax. Convert it to an uncompressed one "
                          f"(e.g. with dcmdjpeg, gdcmconv --raw), or install pylibjpeg.", reason="unsupported") from error
-    except Exception as error:  # noqa: BLE001 - as in _open
+    except Exception as error:  # as in _open
         raise damaged(path, error) from error
     if photometric == "MONOCHROME1":
-        shown = shown.max() - shown if shown.dtype.kind == "u" else -shown
+        shown = -shown if shown.dtype.kind == "f" else ~shown  # ~: turned within the whole range of the type, never overflowing
     return shown.astype(np.float32) if shown.dtype.kind == "f" else np.asarray(shown)
 
 

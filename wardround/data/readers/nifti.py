@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import zlib
 from pathlib import Path
+from typing import Any
 
 import numpy as np
 
@@ -20,9 +21,10 @@ def read(path: Path, *, limit_pixels: int) -> Image:
     """
     import nibabel
     from nibabel.filebasedimages import ImageFileError
+    from nibabel.funcs import as_closest_canonical
 
     try:
-        file = nibabel.load(path)  # type: ignore[attr-defined]
+        file: Any = nibabel.load(path)
     except ImageFileError as error:
         raise ImageError(f"{path}: not a NIfTI file, whatever its name says. Take it out of the data set.",
                          reason="not_an_image") from error
@@ -33,7 +35,7 @@ def read(path: Path, *, limit_pixels: int) -> Image:
                          "number a voxel are read: split it before use.", reason="unsupported")
     check_size(path, file.shape, limit_pixels)
     try:
-        turned = nibabel.as_closest_canonical(file) if len(file.shape) > 2 else file  # type: ignore[attr-defined]
+        turned = as_closest_canonical(file) if len(file.shape) > 2 else file  # type: ignore[no-untyped-call]
         data = np.asanyarray(turned.dataobj)
     except _DAMAGED as error:
         raise damaged(path, error) from error

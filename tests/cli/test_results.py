@@ -1,0 +1,66 @@
+"""predict and report."""
+
+import csv
+from collections.abc import Callable
+from pathlib import Path
+
+import pytest
+
+from wardround import session
+from wardround.cli.results import as_csv
+from wardround.session import Prediction
+
+Run = Callable[..., int]
+
+READABLE = Prediction(path=Path("a, b.png"), probabilities={"left": 0.25, "right": 0.75})
+UNREADABLE = Prediction(path=Path("c.png"), error="c.png is empty")
+
+
+def test_a_row_an_image_and_a_column_a_class() -> None:
+    rows = list(csv.DictReader(as_csv([READABLE, UNREADABLE]).splitlines()))
+    assert rows == [{"path": "a, b.png", "p_left": "0.250000", "p_right": "0.750000", "error": ""},
+                    {"path": "c.png", "p_left": "", "p_right": "", "error": "c.png is empty"}]
+
+
+def test_unreadable_images_alone_still_make_a_table() -> None:
+    assert as_csv([UNREADABLE]) == "path,error\nc.png,c.png is empty\n"
+
+
+def test_an_unreadable_image_leaves_the_others_and_exits_with_3(wardround: Run, monkeypatch: pytest.MonkeyPatch, tmp_path: Path,
+                                                                capsys: pytest.CaptureFixture[str]) -> None:
+    monkeypatch.setattr(session, "predict", lambda run, paths: [READABLE, UNREADABLE])
+    assert wardround("predict", "run", "folder", "--csv", tmp_path / "out.csv") == 3
+    assert (tmp_path / "out.csv").read_text() == as_csv([READABLE, UNREADABLE])
+    assert "1 of 2 images could not be read" in capsys.readouterr().err
+
+
+def test_predictions_go_to_the_terminal_as_csv(wardround: Run, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]) -> None:
+    monkeypatch.setattr(session, "predict", lambda run, paths: [READABLE])
+    assert wardround("predict", "run", "folder") == 0
+    assert capsys.readouterr().out == as_csv([READABLE])
+
+
+def test_a_folder_that_cannot_take_the_table_is_named(wardround: Run, monkeypatch: pytest.MonkeyPatch, tmp_path: Path,
+                                                      capsys: pytest.CaptureFixture[str]) -> None:
+    monkeypatch.setattr(session, "predict", lambda run, paths: [READABLE])
+    assert wardround("predict", "run", "folder", "--csv", tmp_path / "none" / "out.csv") == 1
+    assert f"{tmp_path / 'none'}" in capsys.readouterr().err
+
+
+def test_report_is_written_anew_and_predict_reads_the_run(wardround: Run, plan: Path, images: Path, tmp_path: Path,
+                                                          capsys: pytest.CaptureFixture[str]) -> None:
+    assert wardround("run", plan, "--arm", "pooled", "--out", tmp_path / "runs", "--set", "rounds.num=1") == 0
+    folder = tmp_path / "runs" / "tiny" / "pooled-seed0"
+    (folder / "report.html").unlink()
+    assert wardround("report", folder) == 0
+    assert (folder / "report.html").is_file()
+    capsys.readouterr()
+    assert wardround("predict", folder, images / "left") == 0
+    rows = list(csv.DictReader(capsys.readouterr().out.splitlines()))
+    assert len(rows) == 45
+    assert all(abs(float(row["p_left"]) + float(row["p_right"]) - 1) < 1e-5 for row in rows)
+
+
+def test_a_folder_that_is_no_run_is_named(wardround: Run, tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
+    assert wardround("report", tmp_path) == 1
+    assert str(tmp_path) in capsys.readouterr().err

@@ -1,0 +1,86 @@
+"""demo, run, compare: what they ask of the library and what they print."""
+
+import json
+from collections.abc import Callable
+from pathlib import Path
+
+import pytest
+
+from wardround import session
+from wardround.cli.run import arms_of
+from wardround.errors import PlanError
+from wardround.plan.schema import Plan
+
+Run = Callable[..., int]
+
+
+@pytest.mark.parametrize(("text", "arms"), [("federated,pooled,local", ("federated", "pooled", "local")),
+                                            (" local , pooled", ("local", "pooled"))])
+def test_arms_are_a_list_with_commas(text: str, arms: tuple[str, ...]) -> None:
+    assert arms_of(text) == arms
+
+
+def test_an_unknown_arm_names_the_near_one() -> None:
+    with pytest.raises(PlanError, match="Did you mean 'pooled'"):
+        arms_of("pool")
+    with pytest.raises(PlanError, match="Arms: federated, pooled, local"):
+        arms_of(",")
+
+
+def test_run_needs_a_plan_or_a_run(wardround: Run, capsys: pytest.CaptureFixture[str]) -> None:
+    assert wardround("run") == 2
+    assert "Name a file or a shipped plan" in capsys.readouterr().err
+
+
+@pytest.mark.parametrize("extra", [("demo",), ("--set", "seed=1"), ("--data", "x"), ("--workers", "0"), ("--site", "north")])
+def test_resume_takes_no_other_settings(extra: tuple[str, ...], wardround: Run, capsys: pytest.CaptureFixture[str]) -> None:
+    assert wardround("run", *extra, "--resume", "runs/x") == 2
+    assert "--resume goes on with the run's own plan, so leave out" in capsys.readouterr().err
+
+
+def test_run_trains_an_arm_and_shows_its_result(wardround: Run, plan: Path, tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
+    assert wardround("run", plan, "--out", tmp_path / "runs", "--set", "rounds.num=2") == 0
+    folder = tmp_path / "runs" / "tiny" / "federated-seed0"
+    shown = capsys.readouterr()
+    assert "north" in shown.out
+    assert f"Report: {folder / 'report.html'}" in shown.out
+    assert (folder / "report.html").is_file()
+    assert json.loads((folder / "scores.json").read_text())["rounds"] == 2
+    assert "2 rounds" in shown.err
+    assert wardround("run", "--resume", folder) == 0
+    assert "has finished already" in capsys.readouterr().err
+
+
+def test_compare_shows_the_arms_side_by_side(wardround: Run, plan: Path, tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
+    assert wardround("compare", plan, "--arms", "federated,pooled", "--out", tmp_path / "runs", "--workers", "1") == 0
+    shown = capsys.readouterr()
+    for part in ("Federated", "Pooled", "Balanced accuracy", "federated-seed0", f"Report: {tmp_path / 'runs' / 'tiny' / 'report.html'}"):
+        assert part in shown.out + shown.err
+    assert "PHANTOM" not in shown.out
+
+
+def test_demo_compares_the_demo_plan_on_the_given_images(wardround: Run, monkeypatch: pytest.MonkeyPatch, tmp_path: Path) -> None:
+    asked: dict[str, object] = {}
+
+    def compare(plan: Plan, **options: object) -> Path:
+        asked.update(options, plan=plan)
+        raise PlanError("far enough")
+
+    monkeypatch.setattr(session, "compare", compare)
+    assert wardround("demo", "--data", tmp_path, "--out", tmp_path / "runs") == 2
+    plan = asked["plan"]
+    assert isinstance(plan, Plan)
+    assert (plan.name, plan.data.folder) == ("demo", tmp_path)
+    assert (asked["arms"], asked["seeds"], asked["out"]) == (("federated", "pooled", "local"), 1, tmp_path / "runs")
+
+
+def test_data_and_workers_count_more_than_set(wardround: Run, plan: Path, monkeypatch: pytest.MonkeyPatch, tmp_path: Path) -> None:
+    asked: list[Plan] = []
+
+    def run(plan: Plan, **options: object) -> None:
+        asked.append(plan)
+        raise PlanError("far enough")
+
+    monkeypatch.setattr(session, "run", run)
+    wardround("run", plan, "--set", "data.folder=elsewhere", "--set", "engine.workers=3", "--data", tmp_path, "--workers", 2)
+    assert (asked[0].data.folder, asked[0].engine.workers) == (tmp_path, 2)

@@ -1,0 +1,222 @@
+from dataclasses import replace
+from pathlib import Path
+from types import SimpleNamespace
+
+import numpy as np
+import pytest
+from PIL import Image
+
+from wardround.core.events import Event, Note
+from wardround.data import prepare as module
+from wardround.data.catalogue import Catalogue, text_column
+from wardround.data.prepare import Prepared, check, prepare
+from wardround.data.split import check_no_leak
+from wardround.errors import DataError
+from wardround.plan.schema import Plan
+from wardround.rng import stream
+
+
+def use(monkeypatch: pytest.MonkeyPatch, read: object) -> None:
+    monkeypatch.setattr(module, "DATASETS", SimpleNamespace(find=lambda name: SimpleNamespace(name=name, title=name, read=read)))
+
+
+@pytest.fixture
+def small(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Plan:
+    """60 random images of 30 patients; row 59 has the pixels of row 0 and its own label, row 7 is cut short."""
+    rng = stream(0, "test", "prepare")
+    for i in range(60):
+        Image.fromarray(rng.integers(0, 256, (20, 20), dtype=np.uint8)).save(tmp_path / f"{i}.png")
+    (tmp_path / "59.png").write_bytes((tmp_path / "0.png").read_bytes())
+    (tmp_path / "7.png").write_bytes((tmp_path / "7.png").read_bytes()[:60])
+    splits = (["train"] * 14 + ["val"] * 2 + ["test"] * 4) * 3
+    use(monkeypatch, lambda folder: Catalogue(
+        name="small", root=folder, classes=("a", "b"), images=text_column([f"{i}.png" for i in range(60)]),
+        labels=np.arange(60) // 2 % 2, patients=text_column([str(i // 2) for i in range(60)]), splits=text_column(splits)))
+    return Plan.model_validate({"name": "t", "data": {"folder": tmp_path, "size": 8, "max_failed": 0.05}, "sites": {"num": 2}})
+
+
+def changed(plan: Plan, **sections: dict[str, object]) -> Plan:
+    values = plan.model_dump()
+    for name, section in sections.items():
+        values[name] |= section
+    return Plan.model_validate(values)
+
+
+def test_readable_rows_are_each_at_one_site_in_one_split(small: Plan) -> None:
+    ready = prepare(small)
+    rows = np.concatenate([ready.rows(site, part) for site in ready.site_names for part in ("train", "val", "test")])
+    assert sorted(rows) == [row for row in range(60) if row != 7]
+    assert ready.ledger.counts() == {"used": 59, "skipped": 0, "failed": 1}
+    assert ready.ledger.reason[7] == "truncated"
+    check_no_leak(ready.split, ready.groups)
+    assert sum(map(sum, ready.counts().values())) == len(ready.rows(None, "train"))
+
+
+def test_identical_pixels_bind_their_patients(small: Plan) -> None:
+    ready = prepare(small)
+    assert len(set(ready.groups[[0, 1, 58, 59]])) == len(set(ready.split[[0, 1, 58, 59]])) == len(set(ready.homes[[0, 1, 58, 59]])) == 1
+
+
+def test_too_many_failures_stop(small: Plan) -> None:
+    with pytest.raises(DataError, match=r"7\.png \(truncated\)"):
+        prepare(changed(small, data={"max_failed": 0.01}))
+
+
+def test_leaking_published_rows_are_judged_apart(small: Plan) -> None:
+    ready = prepare(changed(small, split={"policy": "published"}))
+    assert np.flatnonzero(ready.split == "test-leak").tolist() == [58, 59]  # 59 is a copy of a training image; 58 is the same patient
+    assert (ready.leaks.test["identical"], ready.leaks.test["patient"], ready.leaks.test["any"]) == (1, 0, 2)
+
+
+def test_fingerprint_follows_the_split_and_nothing_else(small: Plan) -> None:
+    first = prepare(small).fingerprint
+    assert prepare(small).fingerprint == first
+    assert prepare(changed(small, split={"seed": 1})).fingerprint != first
+
+
+def test_feature_shift_changes_pixels_and_strength_zero_does_not(small: Plan) -> None:
+    plain = prepare(small)
+    assert np.array_equal(prepare(changed(small, sites={"partition": "feature-shift", "strength": 0.0})).pixels, plain.pixels)
+    shifted = prepare(changed(small, sites={"partition": "feature-shift", "strength": 1.0}))
+    assert all((shifted.pixels[row] != plain.pixels[row]).any() for row in shifted.rows(None, "train"))
+    assert not np.shares_memory(shifted.pixels, plain.pixels)
+
+
+def test_check_counts_what_is_wrong(small: Plan) -> None:
+    found = check(small)
+    assert (found.images, found.used, dict(found.failed)) == (60, 59, {"truncated": 1})
+    assert (found.num_identical, found.num_conflicting, found.patients_known) == (2, 2, True)
+    assert found.leaks.test["identical"] == 1
+
+
+def phantom_plan(**sections: dict[str, object]) -> Plan:
+    return changed(Plan.model_validate({"name": "t", "data": {"dataset": "brain-tumour-mri", "phantoms": 60, "size": 16}}), **sections)
+
+
+def test_without_a_folder_phantoms_are_used_and_said_to_be() -> None:
+    events: list[Event] = []
+    ready = prepare(phantom_plan(), events.append)
+    assert ready.catalogue.phantom
+    assert len(ready.catalogue) == 60
+    notes = [event.text for event in events if isinstance(event, Note)]
+    assert len(notes) == 1
+    assert "60 phantoms (synthetic images)" in notes[0]
+
+
+@pytest.mark.parametrize("partition", ["iid", "dirichlet", "shards", "quantity", "feature-shift"])
+def test_rows_are_sorted_disjoint_and_whole_groups(partition: str) -> None:
+    ready = prepare(phantom_plan(sites={"num": 2, "partition": partition, "alpha": 5.0}))
+    held = [ready.rows(site, part) for site in ready.site_names for part in ("train", "val", "test")]
+    assert all((np.diff(rows) > 0).all() for rows in held)
+    assert sorted(np.concatenate(held).tolist()) == list(range(60))
+    for part in ("train", "val", "test"):
+        assert sorted(np.concatenate([ready.rows(site, part) for site in ready.site_names])) == ready.rows(None, part).tolist()
+    places = {(group, part, home) for group, part, home in zip(ready.groups, ready.split, ready.homes, strict=True)}
+    assert len(places) == len(set(ready.groups))
+
+
+@pytest.mark.parametrize("sections", [
+    {"split": {"seed": 5}}, {"split": {"val": 0.2}}, {"sites": {"num": 2}}, {"data": {"size": 8}}, {"data": {"channels": 3}},
+    {"data": {"phantoms": 64}}, {"sites": {"names": ("north", "south", "west")}}, {"sites": {"partition": "feature-shift"}},
+])
+def test_other_data_split_or_sites_have_another_fingerprint(sections: dict[str, dict[str, object]]) -> None:
+    assert prepare(phantom_plan(**sections)).fingerprint != prepare(phantom_plan()).fingerprint
+
+
+@pytest.mark.parametrize("sections", [
+    {"recipe": {"lr": 0.3}}, {"rounds": {"num": 3}}, {"model": {"norm": "batch"}}, {"engine": {"workers": 2}}, {"augment": {"flip": True}},
+    {"data": {"normalise": "image"}}, {"data": {"max_failed": 0.5}},
+])
+def test_all_else_leaves_the_fingerprint(sections: dict[str, dict[str, object]]) -> None:
+    assert prepare(phantom_plan(**sections)).fingerprint == prepare(phantom_plan()).fingerprint
+
+
+def test_the_strength_of_the_scanners_is_part_of_the_fingerprint() -> None:
+    weak, strong = (prepare(phantom_plan(sites={"partition": "feature-shift", "strength": strength})) for strength in (0.2, 0.9))
+    assert np.array_equal(weak.homes, strong.homes)
+    assert weak.fingerprint != strong.fingerprint
+
+
+def test_other_pixels_have_another_fingerprint(small: Plan) -> None:
+    first = prepare(small).fingerprint
+    Image.fromarray(np.full((20, 20), 3, np.uint8)).save(Path(str(small.data.folder)) / "11.png")
+    assert prepare(small).fingerprint != first
+
+
+def test_unreadable_images_take_no_part(small: Plan) -> None:
+    ready = prepare(small)
+    assert (ready.split[7], ready.homes[7], ready.groups[7]) == ("out", "", -1)
+    assert not ready.pixels[7].any()
+
+
+def test_failures_are_named_before_a_split_is_tried(small: Plan) -> None:
+    folder = Path(str(small.data.folder))
+    for row in range(59):
+        (folder / f"{row}.png").write_bytes(b"")
+    with pytest.raises(DataError, match=r"59 of 60 images cannot be read .*0\.png \(empty_file\)"):
+        prepare(small)
+
+
+def test_nothing_readable_is_an_error_even_when_all_may_fail(small: Plan) -> None:
+    for path in Path(str(small.data.folder)).glob("*.png"):
+        path.write_text("not an image")
+    for look in (prepare, check):
+        with pytest.raises(DataError, match=r"60 of 60 images cannot be read .*not_an_image"):
+            look(changed(small, data={"max_failed": 1.0}))
+
+
+def test_rows_of_no_named_site_are_skipped_and_said_to_be(small: Plan, monkeypatch: pytest.MonkeyPatch) -> None:
+    plan = changed(small, sites={"partition": "column", "column": "clinic", "names": ("north", "south")})
+    read = module.DATASETS.find("small").read
+    clinics = text_column([("north", "south", "west")[i // 20] for i in range(60)])
+    use(monkeypatch, lambda folder: replace(read(folder), columns={"clinic": clinics}))
+    ready = prepare(plan)
+    assert ready.site_names == ("north", "south")
+    assert ready.ledger.reasons() == {"no_site": 20, "truncated": 1}
+    assert not np.isin(np.concatenate([ready.rows(None, part) for part in ("train", "val", "test")]), np.arange(40, 60)).any()
+    assert prepare(changed(plan, sites={"names": None})).site_names == ("north", "south", "west")
+
+
+def test_a_column_that_is_not_there_is_named(small: Plan) -> None:
+    with pytest.raises(DataError, match="no column 'clinic'"):
+        prepare(changed(small, sites={"partition": "column", "column": "clinic"}))
+
+
+def test_val_rows_that_leak_into_train_are_left_out_and_said_to_be(small: Plan, monkeypatch: pytest.MonkeyPatch) -> None:
+    read = module.DATASETS.find("small").read
+    use(monkeypatch, lambda folder: replace(read(folder), patients=text_column([str(i // 3) for i in range(60)])))
+    ready = prepare(changed(small, split={"policy": "published"}))
+    assert ready.split[14] == "out"  # 12 and 13, of the same patient, are training rows
+    assert ready.ledger.reason[14] == "leaks_into_train"
+    assert ready.leaks.val["patient"] == 3  # 14, 34 (33 is a training row) and 54, 55 less those that share no patient with train
+    check_no_leak(ready.split, ready.groups)
+
+
+def published(dataset: str, folder: Path) -> Prepared:
+    return prepare(Plan.model_validate({"name": "r", "data": {"dataset": dataset, "folder": folder, "size": 32},
+                                        "split": {"policy": "published"}}))
+
+
+def homes_of_groups(ready: Prepared) -> int:
+    """Pairs of a group and a site."""
+    at_site = ready.homes != ""
+    return len(set(zip(ready.groups[at_site].tolist(), ready.homes[at_site].tolist(), strict=True)))
+
+
+@pytest.mark.data
+def test_brain_mri_published_split_leaks_as_its_readme_says(real_data: Path) -> None:
+    ready = published("brain-tumour-mri", real_data / "brain_tumor_mri")
+    assert 400 <= ready.leaks.test["near-duplicate"] <= 440  # 419 by the hash of the folder's README
+    assert (ready.split == "test-leak").sum() == ready.leaks.test["any"]
+    assert homes_of_groups(ready) == len(set(ready.groups[ready.homes != ""]))
+    check_no_leak(ready.split, ready.groups)
+
+
+@pytest.mark.data
+def test_kermany_person_ids_shared_by_train_and_test_are_170(real_data: Path) -> None:
+    ready = published("chest-xray", real_data / "chest_xray")
+    leaking = ready.catalogue.take(ready.split == "test-leak")
+    assert len({patient for patient in leaking.patients if patient.startswith("person")}) == 170
+    assert ready.leaks.val["patient"] == 0
+    assert homes_of_groups(ready) == len(set(ready.groups[ready.homes != ""]))
+    check_no_leak(ready.split, ready.groups)

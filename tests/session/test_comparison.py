@@ -1,0 +1,42 @@
+"""All arms side by side."""
+
+import json
+
+import pytest
+
+from wardround.core.events import RunFinished
+from wardround.errors import PlanError
+from wardround.session import compare, run
+
+
+def test_a_comparison_runs_every_arm_and_pairs_them(plan_with, tmp_path) -> None:
+    events: list = []
+    folder = compare(plan_with(), seeds=2, out=tmp_path, watch=events.append)
+    record = json.loads((folder / "compare.json").read_text())
+    assert record["seeds"] == [0, 1]
+    assert record["runs"]["local"] == [[f"local-seed{seed}-{site}" for site in ("north", "south", "east")] for seed in (0, 1)]
+    begun = {name for arm in record["runs"].values() for group in arm for name in group}
+    assert {event.run for event in events if isinstance(event, RunFinished)} == begun
+    assert {arm: len(scores) for arm, scores in record["arms"].items()} == {"federated": 2, "pooled": 2, "local": 2}
+    paired = record["paired"]["federated/pooled"]["balanced_accuracy"]
+    assert paired["difference_low"] <= paired["difference"] <= paired["difference_high"]
+    assert (folder / "report.html").exists()
+
+
+def test_local_is_the_mean_of_the_hospitals_own_models(plan_with, tmp_path) -> None:
+    folder = compare(plan_with(), arms=("local",), out=tmp_path)
+    local = json.loads((folder / "compare.json").read_text())["arms"]["local"][0]
+    models = [entry["metrics"]["accuracy"]["value"] for entry in local["models"].values()]
+    assert local["metrics"]["accuracy"]["value"] == pytest.approx(sum(models) / 3)
+
+
+def test_runs_that_are_there_are_used(plan_with, tmp_path) -> None:
+    done = run(plan_with(), out=tmp_path)
+    before = (done.path / "scores.json").stat().st_mtime_ns
+    compare(plan_with(), arms=("federated", "pooled"), out=tmp_path)
+    assert (done.path / "scores.json").stat().st_mtime_ns == before
+
+
+def test_a_failing_run_is_the_comparison_s_error(plan_with, tmp_path) -> None:
+    with pytest.raises(PlanError, match=r"tiny|federated-seed0.*no setting 'mu'"):
+        compare(plan_with(strategy={"mu": 0.1}), out=tmp_path)

@@ -1,0 +1,101 @@
+"""A site's batches, training and evaluation."""
+
+from dataclasses import replace
+
+import numpy as np
+import pytest
+import torch
+
+from wardround.build import initial_params
+from wardround.core.exchange import EvaluateOrder, Order
+from wardround.errors import SiteError
+from wardround.plan.schema import Recipe
+from wardround.sites.site import Site, steps_per_round
+from wardround.testing import toy_blueprint
+
+
+def site_of(blueprint, name="site-1", **memory) -> Site:
+    return Site(rows=blueprint.rows[name], bench=blueprint.bench(), memory=memory)
+
+
+def rows_in(site: Site, order: Order) -> list[list[int]]:
+    """The rows of each batch of a round."""
+    steps = steps_per_round(order.recipe, site.num_train)
+    return [site._batch_rows(step, order.recipe.batch_size).tolist() for step in range((order.round - 1) * steps, order.round * steps)]
+
+
+def order_of(blueprint, round: int = 1, **recipe) -> Order:
+    return Order(round=round, params=initial_params(blueprint), recipe=Recipe(**{"lr": 0.1, "batch_size": 4, **recipe}))
+
+
+def test_an_epoch_visits_every_image_once_in_batches_of_nearly_equal_size() -> None:
+    site = site_of(toy_blueprint())  # 9 training images
+    batches = rows_in(site, order_of(toy_blueprint()))
+    assert sorted(row for batch in batches for row in batch) == site.rows.train.tolist()
+    assert [len(batch) for batch in batches] == [3, 3, 3]
+
+
+def test_short_rounds_run_through_the_same_epochs_as_long_ones() -> None:
+    blueprint = toy_blueprint()
+    site = site_of(blueprint)
+    long = rows_in(site, order_of(blueprint, 1)) + rows_in(site, order_of(blueprint, 2))
+    short = [batch for t in range(1, 7) for batch in rows_in(site, order_of(blueprint, t, local_steps=1))]
+    assert long == short
+    assert long[:3] != long[3:]
+
+
+@pytest.mark.parametrize(("recipe", "steps"), [({}, 3), ({"local_epochs": 2}, 6), ({"local_epochs": 0.34}, 1), ({"local_epochs": 0.01}, 1),
+                                               ({"local_steps": 7}, 7), ({"batch_size": 100}, 1)])
+def test_steps_of_a_round(recipe: dict, steps: int) -> None:
+    assert steps_per_round(Recipe(**{"batch_size": 4, **recipe}), 9) == steps
+
+
+def test_batches_do_not_depend_on_who_draws_them() -> None:
+    blueprint = toy_blueprint()
+    first, again = (list(site_of(blueprint).batches(order_of(blueprint))) for _ in range(2))
+    assert all(torch.equal(a[0], b[0]) and torch.equal(a[1], b[1]) for a, b in zip(first, again, strict=True))
+    other = list(site_of(blueprint, "site-2").batches(order_of(blueprint)))
+    assert not torch.equal(first[0][0][:3], other[0][0][:3])
+
+
+def test_momentum_stays_at_the_site_only_if_the_recipe_says_so() -> None:
+    blueprint = toy_blueprint()
+    for keeps in (True, False):
+        site = site_of(blueprint)
+        order = order_of(blueprint, keep_optimizer=keeps)
+        site.fit(site.model_with(order.params), order)
+        assert bool(site.memory) is keeps
+
+
+def test_evaluation_counts_every_row_once_and_changes_nothing() -> None:
+    blueprint = toy_blueprint()
+    site, params = site_of(blueprint), initial_params(blueprint)
+    report = site.evaluate(EvaluateOrder(round=0, params=params, rows="val"))
+    assert report.tally.num_examples == 4
+    assert report.probabilities is None
+    assert torch.equal(site.bench.model.params.flat, params.flat)
+
+
+def test_a_model_that_answers_nan_is_an_error_of_the_site() -> None:
+    blueprint = toy_blueprint()
+    params = initial_params(blueprint)
+    params.flat.fill_(float("nan"))
+    with pytest.raises(SiteError, match="diverged"):
+        site_of(blueprint).evaluate(EvaluateOrder(round=0, params=params))
+
+
+def test_a_site_without_images_says_so() -> None:
+    blueprint = toy_blueprint()
+    empty = Site(rows=replace(blueprint.rows["site-1"], train=np.zeros(0, np.int64)), bench=blueprint.bench())
+    with pytest.raises(SiteError, match="'site-1' has no training images"):
+        list(empty.batches(order_of(blueprint)))
+
+
+def test_global_random_numbers_are_left_alone() -> None:
+    blueprint = toy_blueprint()
+    site, order = site_of(blueprint), order_of(blueprint)
+    torch.manual_seed(1)
+    expected = torch.rand(3)
+    torch.manual_seed(1)
+    site.fit(site.model_with(order.params), order)
+    assert torch.equal(torch.rand(3), expected)

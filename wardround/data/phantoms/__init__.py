@@ -1,0 +1,1 @@
+"""Images drawn by a program in a public data set's layout, for trying everything out without patients' images."""
