@@ -5,13 +5,14 @@ VENV := .venv
 BIN := $(VENV)/bin
 STAMP := $(VENV)/.installed
 
-.PHONY: help setup demo test lint clean
+.PHONY: help setup demo test lint bench clean
 
 help:
 	@echo "make setup             create $(VENV) and install wardround with its tools"
 	@echo "make demo [DATA=DIR]   the story in a minute, on phantoms or on the real brain-tumour images in DIR"
 	@echo "make test              all tests (those on real images need WARDROUND_DATA)"
 	@echo "make lint              ruff, mypy --strict, import contracts"
+	@echo "make bench             the results of benchmarks/RESULTS.md again, on real images: about 90 minutes on 2 cores"
 	@echo "make clean             remove $(VENV) and caches of tools"
 
 setup: $(STAMP)
@@ -33,6 +34,9 @@ lint: setup
 	$(BIN)/ruff check .
 	$(BIN)/mypy
 	$(BIN)/lint-imports
+
+bench: setup
+	$(BIN)/python benchmarks/first_results.py
 
 clean:
 	rm -rf $(VENV) .pytest_cache .mypy_cache .ruff_cache .import_linter_cache .hypothesis build dist

@@ -1,4 +1,6 @@
 import errno
+import subprocess
+import sys
 import time
 from concurrent.futures import ProcessPoolExecutor
 from concurrent.futures.process import BrokenProcessPool
@@ -261,3 +263,20 @@ def test_size_and_channels_have_caches_of_their_own(tmp_path: Path) -> None:
 def test_decoded_pixels_cannot_be_written(tmp_path: Path) -> None:
     with pytest.raises(ValueError, match="read-only"):
         open_cache(written(tmp_path / "images"), size=8, channels=1).pixels[0] = 0
+
+
+def test_a_script_without_main_guard_runs_once(tmp_path: Path) -> None:
+    table = written(tmp_path / "images", num=300)
+    script = tmp_path / "script.py"
+    script.write_text(f"""
+from pathlib import Path
+import numpy as np
+from wardround.data.cache import open_cache
+from wardround.data.catalogue import Catalogue, text_column
+none = text_column([""] * 300)
+table = Catalogue(name="test", root=Path({str(table.root)!r}), classes=("a",), images=text_column([f"{{i}}.png" for i in range(300)]),
+                  labels=np.zeros(300, np.int64), patients=none, splits=none)
+print((open_cache(table, size=8, channels=1, workers=2, folder=Path({str(tmp_path / "cache")!r})).reasons == "").sum())
+""")
+    ended = subprocess.run([sys.executable, str(script)], capture_output=True, text=True, check=False)
+    assert (ended.stdout, ended.stderr) == ("300\n", "")

@@ -23,7 +23,7 @@ def table(found: np.ndarray, split: str = "train") -> np.ndarray:
     return np.array([[((found == site) & (label == LABELS) & (split == SPLIT)).sum() for label in range(4)] for site in sorted(set(found))])
 
 
-@settings(max_examples=60)
+@settings(max_examples=60, deadline=None)
 @given(kind=st.sampled_from(KINDS), seed=st.integers(0, 99), size=st.integers(1, 3))
 def test_all_rows_have_one_home_and_no_group_has_two(kind: str, seed: int, size: int) -> None:
     groups = np.arange(400) // 10 * 10 + np.arange(400) % 10 // size  # groups lie within a run of ten rows ...
@@ -117,3 +117,55 @@ def test_a_site_of_the_column_without_training_rows_is_named() -> None:
     column = text_column(["north" if part == "train" else "south" for part in SPLIT])
     with pytest.raises(PartitionError, match=r"south.*north 280, south 0"):
         homes(SitesPlan(partition="column"), column=column)
+
+
+@settings(max_examples=30, deadline=None)
+@given(seed=st.integers(0, 999), kind=st.sampled_from(("dirichlet", "quantity")), alpha=st.sampled_from((0.2, 0.5, 2.0)))
+def test_draws_leave_every_site_enough_to_train_on(seed: int, kind: str, alpha: float) -> None:
+    found = homes(SitesPlan(num=5, partition=kind, alpha=alpha), seed=seed)
+    assert table(found).sum(1).min() >= 10 - 4  # a site can expect ten; each of the four classes is rounded
+
+
+def test_a_draw_that_never_suffices_is_refused_with_a_remedy() -> None:
+    with pytest.raises(PartitionError, match=r"200 draws .* sites\.alpha = 0\.01 .* Raise sites\.alpha or lower sites\.num"):
+        homes(SitesPlan(num=30, partition="quantity", alpha=0.01))
+
+
+def test_two_shards_a_site_are_at_most_four_classes_and_equal_sizes() -> None:
+    counts = table(homes(SitesPlan(num=10, partition="shards", shards=2)))
+    assert (counts > 0).sum(1).max() <= 4  # a shard may lie across the border of two classes
+    assert (counts > 0).sum(1).mean() < 3.5
+    assert np.ptp(counts.sum(1)) <= 4
+
+
+def test_other_seeds_give_other_homes() -> None:
+    assert not np.array_equal(homes(SitesPlan(), seed=1), homes(SitesPlan(), seed=2))
+
+
+def test_a_group_with_two_labels_lies_with_its_most_frequent_one() -> None:
+    groups = GROUPS.copy()
+    groups[[0, 1, 10]] = 0  # two glioma images and a meningioma image of one patient
+    found = homes(SitesPlan(partition="missing-classes", common=("notumor",)), groups=groups)
+    assert set(found[[0, 1, 10]]) == {"site-1"}
+
+
+@settings(max_examples=30, deadline=None)
+@given(seed=st.integers(0, 999), num=st.integers(1, 6))
+def test_equal_shares_hold_in_every_split(seed: int, num: int) -> None:
+    found = homes(SitesPlan(num=num), seed=seed)
+    for part in ("train", "val", "test"):
+        assert np.ptp(table(found, part), axis=0).max() <= 1
+
+
+def test_feature_shift_leaves_the_homes_of_iid() -> None:
+    assert np.array_equal(homes(SitesPlan(partition="feature-shift")), homes(SitesPlan(partition="iid")))
+
+
+def test_a_site_missing_from_the_column_is_named_with_a_suggestion() -> None:
+    with pytest.raises(PartitionError, match=r"no image has 'nort' in column 'site'\. Did you mean 'north'"):
+        homes(SitesPlan(partition="column", names=("nort",)), column=text_column(["north"] * 400))
+
+
+def test_an_empty_column_is_refused() -> None:
+    with pytest.raises(PartitionError, match="column 'site' is empty"):
+        homes(SitesPlan(partition="column"), column=text_column([""] * 400))

@@ -188,8 +188,20 @@ def test_val_rows_that_leak_into_train_are_left_out_and_said_to_be(small: Plan, 
     ready = prepare(changed(small, split={"policy": "published"}))
     assert ready.split[14] == "out"  # 12 and 13, of the same patient, are training rows
     assert ready.ledger.reason[14] == "leaks_into_train"
-    assert ready.leaks.val["patient"] == 3  # 14, 34 (33 is a training row) and 54, 55 less those that share no patient with train
+    assert ready.leaks.val["patient"] == 3  # 14, and 34 and 35, of the same patient as 33
     check_no_leak(ready.split, ready.groups)
+
+
+@pytest.mark.parametrize("torn", [("train", "test"), ("val", "train"), ("test", "val")])
+def test_a_split_that_leaks_never_reaches_training(small: Plan, monkeypatch: pytest.MonkeyPatch, torn: tuple[str, str]) -> None:
+    def leaking(catalogue: Catalogue, groups: np.ndarray, plan: object) -> np.ndarray:
+        chosen = text_column(["train"] * len(groups))
+        chosen[np.flatnonzero(groups == groups[0])[:2]] = torn  # two images of one patient
+        return chosen
+
+    monkeypatch.setattr(module, "split", leaking)
+    with pytest.raises(DataError, match="the split leaks"):
+        prepare(small)
 
 
 def published(dataset: str, folder: Path) -> Prepared:

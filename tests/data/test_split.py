@@ -2,7 +2,7 @@ from pathlib import Path
 
 import numpy as np
 import pytest
-from hypothesis import given, settings
+from hypothesis import given, reject, settings
 from hypothesis import strategies as st
 
 from wardround.data.catalogue import Catalogue, text_column
@@ -22,7 +22,7 @@ def shares(chosen: np.ndarray) -> dict[str, float]:
     return {name: float((chosen == name).mean()) for name in ("train", "val", "test")}
 
 
-@settings(max_examples=30)
+@settings(max_examples=30, deadline=None)
 @given(seed=st.integers(0, 1000), sizes=st.lists(st.integers(1, 4), min_size=150, max_size=250))
 def test_grouped_keeps_fractions_labels_and_groups(seed: int, sizes: list[int]) -> None:
     groups = np.repeat(np.arange(len(sizes)), sizes)
@@ -114,3 +114,40 @@ def test_gate_finds_a_planted_leak(pair: tuple[str, str]) -> None:
 
 def test_gate_lets_rows_pass_that_are_judged_apart_or_out() -> None:
     check_no_leak(text_column(["train", "test-leak", "out"]), np.zeros(3, int))
+
+
+@settings(max_examples=60, deadline=None)
+@given(st.lists(st.tuples(st.sampled_from(("train", "val", "test")), st.integers(0, 25)), min_size=30, max_size=60), st.floats(0.05, 0.3))
+def test_published_never_leaks_and_keeps_test_rows_in_the_test_split(rows: list[tuple[str, int]], val: float) -> None:
+    names, groups = [name for name, _ in rows], np.unique([group for _, group in rows], return_inverse=True)[1]
+    try:
+        chosen = split(catalogue(np.arange(len(rows)) % 3, names), groups, SplitPlan(policy="published", val=val))
+    except CatalogueError:
+        reject()  # a part came out empty, or the published split lacks one
+    check_no_leak(chosen, groups)
+    is_test = np.array(names) == "test"
+    assert set(chosen[is_test]) <= {"test", "test-leak"}
+    assert set(chosen[~is_test]) <= {"train", "val", "out"}
+    trained = np.isin(groups, groups[np.isin(chosen, ("train", "val"))])
+    assert np.array_equal(chosen[is_test] == "test-leak", trained[is_test])
+
+
+def test_fractions_of_zero_leave_a_part_out() -> None:
+    chosen = split(catalogue(np.arange(90) % 3), np.arange(90), SplitPlan(val=0.0, test=0.2))
+    assert set(chosen) == {"train", "test"}
+    assert set(split(catalogue(np.arange(90) % 3), np.arange(90), SplitPlan(val=0.1, test=0.0))) == {"train", "val"}
+
+
+def test_a_single_huge_group_does_not_upset_the_rest() -> None:
+    groups = np.concatenate([np.zeros(100, int), np.arange(1, 101)])
+    chosen = split(catalogue(np.zeros(200, int)), groups, SplitPlan())
+    assert set(chosen[:100]) == {"train"}
+    assert shares(chosen) == pytest.approx({"train": 0.7, "val": 0.1, "test": 0.2}, abs=0.01)
+
+
+def test_a_long_list_of_leaks_keeps_ten_examples() -> None:
+    splits = text_column(["train"] * 30 + ["test"] * 30)
+    same = np.tile(np.arange(30), 2)
+    report = find_leaks(splits, patients=text_column([""] * 60), digests=text_column([""] * 60), near=same, groups=same)
+    assert report.test == {"patient": 0, "identical": 0, "near-duplicate": 30, "any": 30}
+    assert report.examples["any"] == tuple((30 + i, i) for i in range(10))

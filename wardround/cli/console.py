@@ -135,8 +135,8 @@ class PlainLines:
                 self._num_rounds[event.run] = event.num_rounds
                 self._may_speak(event.run, "")
                 resumed = f", going on after round {event.resumed_from}" if event.resumed_from else ""
-                self._say(event.run, f"{event.arm}: {event.num_sites} sites, {event.num_train} training images, "
-                                     f"{event.num_rounds} rounds{resumed}")
+                sites = "1 site" if event.num_sites == 1 else f"{event.num_sites} sites"
+                self._say(event.run, f"{event.arm}, {sites}, {event.num_train} training images, {event.num_rounds} rounds{resumed}")
             case RoundFinished():
                 if event.failed or self._may_speak(event.run, ""):
                     self._say(event.run, f"round {event.round} of {self._num_rounds.get(event.run, '?')}: {self._facts.of(event)}")

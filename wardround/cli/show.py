@@ -107,11 +107,11 @@ def findings(found: Findings) -> None:
 
 
 def _leaks(by_kind: Mapping[str, int]) -> str:
-    """ "419 images: 0 patient, 12 identical, 419 near-duplicate" of the published split."""
+    """How many images of a published split training has seen, by kind."""
     if not by_kind.get("any"):
         return "none in the published split"
     kinds = ", ".join(f"{number} {kind}" for kind, number in by_kind.items() if kind != "any")
-    return f"{by_kind['any']} images of the published split are also in an earlier one ({kinds})"
+    return f"{by_kind['any']} images of the published split that training has seen ({kinds})"
 
 
 def count_table(counts: Mapping[str, Mapping[str, int]], caption: str) -> Table:

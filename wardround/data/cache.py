@@ -11,6 +11,7 @@ import os
 import shutil
 import signal
 import struct
+import sys
 import threading
 import zipfile
 import zlib
@@ -22,6 +23,7 @@ from dataclasses import dataclass
 from multiprocessing import get_context, parent_process
 from multiprocessing.process import BaseProcess
 from pathlib import Path
+from types import ModuleType
 
 import numpy as np
 from PIL import Image as Picture
@@ -208,11 +210,24 @@ def _decoded_apart(job: _Job, images: Sequence[str], starts: Sequence[int], work
     # spawned, not forked: a fork of a process that runs torch or a window can hang
     pool = ProcessPoolExecutor(min(workers, len(starts)), mp_context=get_context("spawn"), initializer=_follow_parent)
     try:
-        futures = [pool.submit(_decode_chunk, job, start, images[start : start + CHUNK]) for start in starts]
+        with _hidden_main():
+            futures = [pool.submit(_decode_chunk, job, start, images[start : start + CHUNK]) for start in starts]
         for future in as_completed(futures):
             yield future.result()
     finally:
         pool.shutdown(cancel_futures=True)
+
+
+@contextmanager
+def _hidden_main() -> Iterator[None]:
+    """Keep spawned processes from importing the main module: they need nothing of it, and a user's script without the guard
+    `if __name__ == "__main__"` would run again in each of them."""
+    main = sys.modules["__main__"]
+    sys.modules["__main__"] = ModuleType("__main__")
+    try:
+        yield
+    finally:
+        sys.modules["__main__"] = main
 
 
 def _follow_parent() -> None:

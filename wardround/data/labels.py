@@ -42,4 +42,5 @@ def balanced_weights(counts: np.ndarray) -> np.ndarray:
         return np.zeros_like(counts)
     weights = np.zeros_like(counts)
     weights[is_present] = 1.0 / counts[is_present]
-    return weights / weights[is_present].mean()
+    weights /= weights[is_present].mean()
+    return weights

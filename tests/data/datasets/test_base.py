@@ -6,7 +6,8 @@ import numpy as np
 import pytest
 
 from wardround.data.datasets import DATASETS
-from wardround.data.datasets.base import MARKER, detect, existing, has_phantom, is_phantom, mark_phantom
+from wardround.data.datasets.base import MARKER, detect, draw_phantom, existing, has_phantom, is_phantom, mark_phantom
+from wardround.data.phantoms import drawing
 from wardround.errors import CatalogueError
 
 
@@ -81,6 +82,31 @@ def test_a_phantom_is_whole_only_as_it_was_marked(tmp_path: Path) -> None:
 
 def test_a_damaged_mark_is_a_phantom_to_write_anew(tmp_path: Path) -> None:
     (tmp_path / MARKER).write_text("{")
+    assert is_phantom(tmp_path)
+    assert not has_phantom(tmp_path, dataset="x", num=10, seed=1)
+
+
+def test_a_phantom_is_drawn_once(tmp_path: Path) -> None:
+    drawn: list[int] = []
+    for num in (10, 10, 20):
+        draw_phantom(tmp_path, dataset="x", num=num, seed=1, draw=lambda num=num: drawn.append(num))
+    assert drawn == [10, 20]
+
+
+def test_a_phantom_drawn_over_half_way_is_a_phantom_but_not_whole(tmp_path: Path) -> None:
+    def stop() -> None:
+        raise KeyboardInterrupt
+
+    mark_phantom(tmp_path, dataset="x", num=10, seed=1)
+    with pytest.raises(KeyboardInterrupt):
+        draw_phantom(tmp_path, dataset="x", num=20, seed=1, draw=stop)
+    assert is_phantom(tmp_path)
+    assert not has_phantom(tmp_path, dataset="x", num=10, seed=1)
+    assert not has_phantom(tmp_path, dataset="x", num=20, seed=1)
+
+
+def test_a_first_phantom_stopped_half_way_is_a_phantom_but_not_whole(tmp_path: Path) -> None:
+    drawing.empty_folders(tmp_path, ["train/a"])
     assert is_phantom(tmp_path)
     assert not has_phantom(tmp_path, dataset="x", num=10, seed=1)
 

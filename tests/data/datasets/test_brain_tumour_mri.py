@@ -85,6 +85,15 @@ def test_a_phantom_is_read_back_and_written_once(tmp_path: Path) -> None:
     assert len(READER.read(tmp_path)) == 39  # the same phantom is not drawn again
 
 
+def test_a_phantom_never_replaces_real_images(tmp_path: Path) -> None:
+    make(tmp_path, PLAIN)
+    with pytest.raises(CatalogueError, match="not drawn by wardround"):
+        READER.write_phantom(tmp_path, 40, 0)
+    found = READER.read(tmp_path)
+    assert not found.phantom
+    assert all((tmp_path / image).read_bytes() == b"x" for image in found.images)
+
+
 @pytest.mark.data
 def test_the_real_set_has_its_published_counts(real_data: Path) -> None:
     found = READER.read(real_data / "brain_tumor_mri")

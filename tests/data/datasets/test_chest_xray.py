@@ -89,6 +89,15 @@ def test_a_phantom_is_read_back_with_its_patients(tmp_path: Path) -> None:
     assert set(found.column("kind")) == {"normal", "bacteria", "virus"}
 
 
+def test_a_phantom_never_replaces_real_images(tmp_path: Path) -> None:
+    make(tmp_path)
+    with pytest.raises(CatalogueError, match="not drawn by wardround"):
+        READER.write_phantom(tmp_path, 40, 0)
+    found = READER.read(tmp_path)
+    assert not found.phantom
+    assert all((tmp_path / image).read_bytes() == b"x" for image in found.images)
+
+
 @pytest.mark.data
 def test_the_real_set_has_its_published_counts_and_patients(real_data: Path) -> None:
     found = READER.read(real_data / "chest_xray")

@@ -102,6 +102,14 @@ def test_a_phantom_is_read_back(tmp_path: Path) -> None:
     assert PNEUMONIA.read(tmp_path / FILE).phantom
 
 
+def test_a_phantom_never_replaces_real_images(tmp_path: Path) -> None:
+    before = (write(tmp_path) / FILE).read_bytes()
+    with pytest.raises(CatalogueError, match="was not drawn by wardround"):
+        PNEUMONIA.write_phantom(tmp_path, 40, 0)
+    assert (tmp_path / FILE).read_bytes() == before
+    assert not PNEUMONIA.read(tmp_path).phantom
+
+
 @pytest.mark.data
 def test_the_real_file_has_the_counts_of_its_readme(real_data: Path) -> None:
     found = PNEUMONIA.read(real_data / "pneumoniamnist")

@@ -15,7 +15,8 @@ COLOUR = np.arange(36, dtype=np.uint8).reshape(1, 3, 4, 3)
 
 @pytest.fixture
 def root(tmp_path: Path) -> Path:
-    np.savez_compressed(tmp_path / "set.npz", grey=GREY, colour=COLOUR, flat=np.zeros(3), objects=np.array([{}], dtype=object))
+    np.savez_compressed(tmp_path / "set.npz", grey=GREY, colour=COLOUR, flat=np.zeros(3), scalar=np.array(3),
+                        objects=np.array([{}], dtype=object))
     return tmp_path
 
 
@@ -35,7 +36,8 @@ def test_a_row_of_a_colour_stack_is_three_channels(root: Path) -> None:
 
 @pytest.mark.parametrize(("image", "code"), [
     ("set.npz#grey/2", "unreadable"), ("set.npz#grey/-1", "unreadable"), ("set.npz#grey/x", "unreadable"), ("set.npz#none/0", "unreadable"),
-    ("absent.npz#grey/0", "unreadable"), ("set.npz#flat/0", "unsupported"), ("set.npz#objects/0", "unsupported"),
+    ("absent.npz#grey/0", "unreadable"), ("set.npz#flat/0", "unsupported"), ("set.npz#scalar/0", "unsupported"),
+    ("set.npz#objects/0", "unsupported"),
 ])
 def test_a_reference_to_no_image_is_refused(root: Path, image: str, code: str) -> None:
     assert reason(root, image) == code

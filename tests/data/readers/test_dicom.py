@@ -15,7 +15,7 @@ STORED = np.array([[0, 100, 200], [300, 400, 500]], np.uint16)
 
 
 def write(path: Path, stored: np.ndarray = STORED, **elements: Any) -> Path:
-    """An uncompressed secondary capture of (H, W), (frames, H, W) or (H, W, 3)."""
+    """An uncompressed secondary capture: (H, W) or (frames, H, W), or (H, W, 3) uint8."""
     from pydicom.dataset import FileDataset, FileMetaDataset
     from pydicom.uid import ExplicitVRLittleEndian, SecondaryCaptureImageStorage
 
@@ -24,7 +24,7 @@ def write(path: Path, stored: np.ndarray = STORED, **elements: Any) -> Path:
     meta.MediaStorageSOPClassUID = SecondaryCaptureImageStorage
     meta.MediaStorageSOPInstanceUID = "1.2.3"
     data = FileDataset(str(path), {}, file_meta=meta, preamble=b"\0" * 128)
-    is_colour = stored.ndim == 3 and stored.shape[-1] == 3
+    is_colour = stored.ndim == 3 and stored.dtype == np.uint8
     data.SamplesPerPixel = 3 if is_colour else 1
     data.PhotometricInterpretation = "RGB" if is_colour else "MONOCHROME2"
     data.Rows, data.Columns = stored.shape[:2] if is_colour else stored.shape[-2:]
@@ -116,6 +116,12 @@ def test_a_cut_file_is_truncated(tmp_path: Path) -> None:
     assert reason(path) == "truncated"
 
 
+def test_a_damaged_header_is_truncated(tmp_path: Path) -> None:
+    path = write(tmp_path / "a.dcm")
+    path.write_bytes(path.read_bytes().replace(b"\x28\x00\x11\x00US", b"\x28\x00\x11\x00\x55\xd8"))
+    assert reason(path) == "truncated"
+
+
 def test_a_header_claiming_a_huge_picture_is_too_large(tmp_path: Path) -> None:
     assert reason(write(tmp_path / "a.dcm", Rows=60_000, Columns=60_000)) == "too_large"
 
@@ -125,3 +131,9 @@ def test_without_pydicom_the_extra_is_named(tmp_path: Path, monkeypatch: pytest.
     monkeypatch.setitem(__import__("sys").modules, "pydicom", None)
     with pytest.raises(MissingExtra, match=r"wardround\[dicom\]"):
         read_image(path)
+
+
+def test_a_turned_eight_bit_image_keeps_its_brightness(tmp_path: Path) -> None:
+    path = write(tmp_path / "a.dcm", np.array([[[100, 200]]], np.uint8), SamplesPerPixel=1,
+                 PhotometricInterpretation="MONOCHROME1", Rows=1, Columns=2)
+    assert pixels(path).tolist() == [[[[155, 55]]]]  # within 0..255, not within what this image happens to hold

@@ -78,6 +78,16 @@ def test_a_cut_volume_is_truncated(tmp_path: Path, name: str) -> None:
     assert reason(path) == "truncated"
 
 
+@pytest.mark.parametrize(("offset", "value"), [(70, b"\x05\x00"), (42, b"\x00\x00"), (42, b"\xff\xff"), (280, b"\x00" * 48)],
+                         ids=["data-type", "no-rows", "negative-rows", "no-orientation"])
+def test_a_damaged_header_is_truncated(tmp_path: Path, offset: int, value: bytes) -> None:
+    path = write(tmp_path / "a.nii", VOLUME)
+    content = bytearray(path.read_bytes())
+    content[offset:offset + len(value)] = value
+    path.write_bytes(content)
+    assert reason(path) == "truncated"
+
+
 def test_text_named_nii_is_not_an_image(tmp_path: Path) -> None:
     path = tmp_path / "a.nii"
     path.write_text("x" * 1000)

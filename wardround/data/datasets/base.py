@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import json
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from pathlib import Path
 from typing import Literal, Protocol
 
@@ -13,6 +13,7 @@ from wardround.data.datasets import DATASETS
 from wardround.errors import CatalogueError
 
 MARKER = "WARDROUND_PHANTOM.json"
+BEGUN = ".drawn-by-wardround"  # put down by phantoms/drawing.py before its first image
 
 
 class Reader(Protocol):
@@ -47,8 +48,8 @@ def detect(folder: Path) -> Reader | None:
 
 
 def is_phantom(folder: Path) -> bool:
-    """Whether the images of this folder are synthetic."""
-    return (folder / MARKER).is_file()
+    """Whether the images of this folder are synthetic, whole or half drawn."""
+    return (folder / MARKER).is_file() or (folder / BEGUN).is_file()
 
 
 def has_phantom(folder: Path, *, dataset: str, num: int, seed: int) -> bool:
@@ -61,9 +62,17 @@ def has_phantom(folder: Path, *, dataset: str, num: int, seed: int) -> bool:
 
 def mark_phantom(folder: Path, *, dataset: str, num: int, seed: int) -> None:
     """Mark a phantom as whole. Call last: a folder without the mark is written anew."""
-    part = folder / (MARKER + ".part")
-    part.write_text(json.dumps(_record(dataset, num, seed)))
-    part.replace(folder / MARKER)
+    _mark(folder, _record(dataset, num, seed))
+
+
+def draw_phantom(folder: Path, *, dataset: str, num: int, seed: int, draw: Callable[[], None]) -> None:
+    """Draw a phantom unless exactly this one is there. Stopped half-way, it is known as a phantom but not as a whole one."""
+    if has_phantom(folder, dataset=dataset, num=num, seed=seed):
+        return
+    if (folder / MARKER).is_file():
+        _mark(folder, {"phantom": True})  # another phantom is drawn over
+    draw()
+    mark_phantom(folder, dataset=dataset, num=num, seed=seed)
 
 
 def existing(folder: Path, title: str) -> Path:
@@ -79,6 +88,12 @@ def _matches(reader: Reader, folder: Path) -> bool:
         return reader.matches(folder)
     except CatalogueError:  # a folder somewhere inside may not be listed: no reason to stop looking
         return False
+
+
+def _mark(folder: Path, record: dict[str, object]) -> None:
+    part = folder / (MARKER + ".part")
+    part.write_text(json.dumps(record))
+    part.replace(folder / MARKER)
 
 
 def _record(dataset: str, num: int, seed: int) -> dict[str, object]:

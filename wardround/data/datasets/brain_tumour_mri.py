@@ -7,7 +7,7 @@ from typing import Literal
 
 from wardround.core.events import Watch, silent
 from wardround.data.catalogue import UNKNOWN, Catalogue, text_column
-from wardround.data.datasets.base import existing, has_phantom, is_phantom, mark_phantom
+from wardround.data.datasets.base import draw_phantom, existing, is_phantom
 from wardround.data.datasets.layout import list_classes, locate, split_folders, subfolders
 from wardround.data.labels import class_index
 from wardround.errors import CatalogueError
@@ -47,9 +47,7 @@ class BrainTumourMri:
         """Synthetic slices in the first of the two layouts."""
         from wardround.data.phantoms import brain
 
-        if not has_phantom(folder, dataset=self.name, num=num, seed=seed):
-            brain.write(folder, num, seed, watch)
-            mark_phantom(folder, dataset=self.name, num=num, seed=seed)
+        draw_phantom(folder, dataset=self.name, num=num, seed=seed, draw=lambda: brain.write(folder, num, seed, watch))
 
     def _fits(self, root: Path) -> bool:
         return any(sum(class_index(name, self.classes) is not None for name in subfolders(root / folder)) > 1

@@ -8,7 +8,7 @@ from typing import Literal
 
 from wardround.core.events import Watch, silent
 from wardround.data.catalogue import UNKNOWN, Catalogue, text_column
-from wardround.data.datasets.base import existing, has_phantom, is_phantom, mark_phantom
+from wardround.data.datasets.base import draw_phantom, existing, is_phantom
 from wardround.data.datasets.layout import list_classes, locate, split_folders, subfolders
 from wardround.errors import CatalogueError
 
@@ -54,9 +54,7 @@ class ChestXray:
         """Synthetic X-rays with file names of the same form."""
         from wardround.data.phantoms import chest
 
-        if not has_phantom(folder, dataset=self.name, num=num, seed=seed):
-            chest.write_folders(folder, num, seed, watch)
-            mark_phantom(folder, dataset=self.name, num=num, seed=seed)
+        draw_phantom(folder, dataset=self.name, num=num, seed=seed, draw=lambda: chest.write_folders(folder, num, seed, watch))
 
     def _fits(self, root: Path) -> bool:
         return any({name.upper() for name in subfolders(root / folder)} >= set(self.classes) for folder, _ in split_folders(root, SPLITS))

@@ -11,7 +11,7 @@ import numpy as np
 
 from wardround.core.events import Watch, silent
 from wardround.data.catalogue import UNKNOWN, Catalogue, text_column
-from wardround.data.datasets.base import existing, has_phantom, is_phantom, mark_phantom
+from wardround.data.datasets.base import draw_phantom, existing, is_phantom
 from wardround.data.readers.arrays import ArrayFile, open_arrays
 from wardround.errors import CatalogueError, ImageError
 
@@ -62,12 +62,13 @@ class MedMnist:
                          splits=text_column(splits), licence=self.licence, citation=self.citation, phantom=is_phantom(path.parent))
 
     def write_phantom(self, folder: Path, num: int, seed: int, watch: Watch = silent) -> None:
-        """A synthetic file of the same name and keys."""
-        if self.draw is None:
+        """A synthetic file of the same name and keys; CatalogueError rather than replace a file of real images."""
+        draw, path = self.draw, folder / self.file
+        if draw is None:
             raise CatalogueError(f"'{self.name}' has no phantoms. Name the folder of {self.file} with --data DIR.")
-        if not has_phantom(folder, dataset=self.name, num=num, seed=seed):
-            self.draw(folder / self.file, num, seed, watch)
-            mark_phantom(folder, dataset=self.name, num=num, seed=seed)
+        if path.exists() and not is_phantom(folder):
+            raise CatalogueError(f"{path}: was not drawn by wardround; a phantom would replace it. Name an empty folder.")
+        draw_phantom(folder, dataset=self.name, num=num, seed=seed, draw=lambda: draw(path, num, seed, watch))
 
     def _file(self, folder: Path) -> Path:
         return folder / self.file if folder.is_dir() else folder

@@ -18,6 +18,8 @@ from wardround.rng import stream
 CLASSES = ("glioma", "meningioma", "notumor", "pituitary")
 TEST_SHARE = 0.2
 REPORT_EVERY = 50  # images
+CORONAL_HORNS = ((0.12, -0.16, 0.14, -0.6),)  # of the lateral ventricles: distance from the midline, height, half length, angle
+AXIAL_HORNS = ((0.11, -0.2, 0.17, 0.35), (0.2, 0.3, 0.17, -0.4))
 BRAIN = 0.84  # radius of the brain's surface; skull and scalp lie between it and 1
 
 
@@ -39,7 +41,7 @@ SEQUENCES = {
     "t2": Contrast(grey=0.46, white=0.34, fluid=0.80, fat=0.58, muscle=0.22, tumour=0.78, oedema=0.7),
     "flair": Contrast(grey=0.46, white=0.38, fluid=0.10, fat=0.62, muscle=0.28, tumour=0.84, oedema=0.68),
 }
-SHARES = (0.7, 0.12, 0.18)  # of the sequences; T1 with contrast agent is the commonest in the real set
+SHARES = (0.8, 0.08, 0.12)  # of the sequences; T1 with contrast agent is the commonest in the real set
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -94,7 +96,7 @@ def _files(num: int) -> list[tuple[str, str]]:
 
 def _head(rng: np.random.Generator, *, low: bool) -> Head:
     """A head at random; low: an axial slice must be one through the skull base."""
-    coronal = bool(rng.random() < 0.4)
+    coronal = bool(rng.random() < 0.35)
     scale = rng.uniform(0.82, 0.97)
     x, y = drawing.placed(*drawing.grid(), centre=(rng.normal(0, 0.04), rng.normal(0, 0.04)), angle=rng.normal(0, 0.09))
     x, y = x / np.float32(scale), y / np.float32(scale)
@@ -134,16 +136,12 @@ def _brain(rng: np.random.Generator, head: Head) -> Array:
 
 def _ventricles(rng: np.random.Generator, head: Head) -> Array:
     width = rng.uniform(0.035, 0.085)
-    third = ellipse(head.x, head.y, centre=(0, 0.08), size=(0.02, 0.09), softness=0.02)
-    if head.low:
-        return np.maximum(third * 0.7, ellipse(head.x, head.y, centre=(0, 0.45), size=(0.07, 0.05), softness=0.03))
-    mask = third
-    for side in (-1, 1):
-        if head.coronal:
-            mask = np.maximum(mask, ellipse(head.x, head.y, centre=(side * 0.12, -0.16), size=(width, 0.14), angle=-0.6 * side))
-        else:
-            mask = np.maximum(mask, ellipse(head.x, head.y, centre=(side * 0.11, -0.2), size=(width, 0.17), angle=0.35 * side))
-            mask = np.maximum(mask, ellipse(head.x, head.y, centre=(side * 0.2, 0.3), size=(width, 0.17), angle=-0.4 * side))
+    mask: Array = ellipse(head.x, head.y, centre=(0, 0.08), size=(0.02, 0.09), softness=0.02)  # the third ventricle
+    horns = () if head.low else CORONAL_HORNS if head.coronal else AXIAL_HORNS
+    for aside, down, length, angle in horns:
+        for side in (-1, 1):
+            horn = ellipse(head.x, head.y, centre=(side * aside, down), size=(width, length), angle=side * angle)
+            mask = np.maximum(mask, horn)
     return mask
 
 
@@ -168,11 +166,12 @@ def _glioma(rng: np.random.Generator, head: Head, picture: Array) -> Array:
 
 def _meningioma(rng: np.random.Generator, head: Head, picture: Array) -> Array:
     """A round even mass with a sharp edge that sits on the inner skull, or on the falx."""
-    size = rng.uniform(0.14, 0.28)
+    size = rng.uniform(0.15, 0.29)
     if rng.random() < 0.2:
-        centre = (rng.choice([-1, 1]) * size * 0.8, rng.uniform(-0.6, -0.4))
+        centre = (rng.choice([-1, 1]) * size * 0.8, rng.uniform(0.4, 0.6) * (1 if head.low else -1))
     else:
-        angle = rng.uniform(0.9 * np.pi, 2.1 * np.pi) if head.coronal else rng.uniform(0, 2 * np.pi)
+        first, last = (0.9, 2.1) if head.coronal else (-0.15, 1.15) if head.low else (0.0, 2.0)  # above the face, or behind the eyes
+        angle = np.pi * rng.uniform(first, last)
         rx, ry = (0.82, 0.86) if head.coronal else (0.79, 0.98)
         far = BRAIN - size * rng.uniform(0.55, 0.95)
         centre = (far * rx * np.cos(angle), far * ry * np.sin(angle))
@@ -180,7 +179,7 @@ def _meningioma(rng: np.random.Generator, head: Head, picture: Array) -> Array:
     r = drawing.radius(x, y, rx=size, ry=size * rng.uniform(0.8, 1.0)) / drawing.outline(rng, x, y, strength=0.05, waves=(2, 3))
     inside = step(BRAIN - head.rho, 0.015)
     picture = paint(picture, 0.5 * line(r - 1.1, 0.15) * inside, head.tissue.fluid)
-    value = head.tissue.grey + (head.tissue.tumour - head.tissue.grey) * rng.uniform(0.55, 1.0)
+    value = head.tissue.grey + (head.tissue.tumour - head.tissue.grey) * rng.uniform(0.65, 0.95)
     return paint(picture, step(1 - r, 0.1) * inside, value * (1 + np.float32(0.04) * drawing.clouds(rng, 16)))
 
 
@@ -192,7 +191,7 @@ def _shell(rng: np.random.Generator, head: Head, picture: Array) -> Array:
     picture = paint(picture, step(rho - inner, 0.012), 0.05)
     fat = tissue.fat * (1 + 0.1 * drawing.clouds(rng, 10))
     picture = paint(picture, step(rho - scalp_from, 0.012), fat)
-    body = step(1 - rho, 0.012)
+    body: Array = step(1 - rho, 0.012)
     if head.coronal:
         picture, body = _neck(rng, head, picture, body)
     if head.low:
@@ -201,7 +200,8 @@ def _shell(rng: np.random.Generator, head: Head, picture: Array) -> Array:
             picture = paint(picture, ellipse(head.x, head.y, centre=(side * 0.3, -0.78), size=(0.12, 0.12)), tissue.fluid * 0.5 + 0.1)
         nose = ellipse(head.x, head.y, centre=(0, -0.7), size=(0.14, 0.26), softness=0.04)
         picture = paint(picture, nose, tissue.muscle * np.clip(0.6 + 0.6 * drawing.clouds(rng, 16), 0, 2))
-    return picture * body
+    shown: Array = picture * body
+    return shown
 
 
 def _neck(rng: np.random.Generator, head: Head, picture: Array, body: Array) -> tuple[Array, Array]:
@@ -225,8 +225,8 @@ def _sella(rng: np.random.Generator, head: Head, picture: Array, *, enlarged: bo
     centre = (rng.normal(0, 0.015), (0.42 if head.coronal else -0.22) + rng.normal(0, 0.03))
     cistern = ellipse(head.x, head.y, centre=centre, size=(0.2, 0.12), softness=0.06)
     if enlarged:
-        size = rng.uniform(0.09, 0.18)
-        value = head.tissue.grey + (head.tissue.tumour - head.tissue.grey) * rng.uniform(0.55, 1.0)
+        size = rng.uniform(0.1, 0.18)
+        value = head.tissue.grey + (head.tissue.tumour - head.tissue.grey) * rng.uniform(0.65, 0.95)
     elif head.coronal or head.low:
         size, value = rng.uniform(0.03, 0.055), head.tissue.tumour * 0.9
     else:

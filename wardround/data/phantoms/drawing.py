@@ -64,7 +64,7 @@ def ellipse(x: Array, y: Array, *, centre: tuple[float, float], size: tuple[floa
 def outline(rng: np.random.Generator, x: Array, y: Array, *, strength: float, waves: Sequence[int]) -> Array:
     """A factor about 1 on the radius, one wave round the origin for each number of periods: makes a circle irregular."""
     theta = np.arctan2(y, x)
-    factor = np.ones_like(theta)
+    factor: Array = np.ones_like(theta)
     for periods in waves:
         amplitude, phase = rng.normal(0, strength / np.sqrt(len(waves))), rng.uniform(0, 2 * np.pi)
         factor += np.float32(amplitude) * np.cos(np.float32(periods) * theta + np.float32(phase))

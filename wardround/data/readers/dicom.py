@@ -22,22 +22,23 @@ def read(path: Path, *, limit_pixels: int) -> Image:
     MissingExtra without pydicom; ImageError "unsupported" for a compression that no installed decoder reads.
     """
     pydicom = need("pydicom", extra="dicom", purpose="reading DICOM")
-    with warnings.catch_warnings():
-        warnings.simplefilter("ignore")  # pydicom warns about values that break the standard and reads on
-        header = _open(pydicom, path, stop_before_pixels=True)
-        num_frames = _check_header(header, path, limit_pixels)
-        dataset = _open(pydicom, path, stop_before_pixels=False)
-        pixels = _pixels(dataset, path)
-    return Image(pixels=_channels_first(pixels, num_frames, int(header.get("SamplesPerPixel", 1)), header),
-                 spacing_mm=_spacing(header, num_frames))
+    try:
+        with warnings.catch_warnings():
+            warnings.simplefilter("ignore")  # pydicom warns about values that break the standard and reads on
+            header = _open(pydicom, path, stop_before_pixels=True)
+            num_frames = _check_header(header, path, limit_pixels)
+            pixels = _pixels(_open(pydicom, path, stop_before_pixels=False), path)
+            return Image(pixels=_channels_first(pixels, num_frames, int(header.get("SamplesPerPixel", 1)), header),
+                         spacing_mm=_spacing(header, num_frames))
+    except ImageError:
+        raise
+    except Exception as error:  # a damaged file can raise anything from a parser, whichever element is asked for
+        raise damaged(path, error) from error
 
 
 def _open(pydicom: Any, path: Path, *, stop_before_pixels: bool) -> Any:
-    try:
-        # force: files without the 128-byte preamble are common; anything that is no DICOM then lacks Rows
-        return pydicom.dcmread(path, force=True, stop_before_pixels=stop_before_pixels, defer_size=_BIG_ELEMENT)
-    except Exception as error:  # a damaged file can raise anything from a parser
-        raise damaged(path, error) from error
+    # force: files without the 128-byte preamble are common; anything that is no DICOM then lacks Rows
+    return pydicom.dcmread(path, force=True, stop_before_pixels=stop_before_pixels, defer_size=_BIG_ELEMENT)
 
 
 def _check_header(header: Any, path: Path, limit_pixels: int) -> int:
@@ -67,8 +68,6 @@ def _pixels(dataset: Any, path: Path) -> np.ndarray:
     except (NotImplementedError, RuntimeError) as error:
         raise ImageError(f"{path}: no installed decoder reads its transfer syntax. Convert it to an uncompressed one "
                          f"(e.g. with dcmdjpeg, gdcmconv --raw), or install pylibjpeg.", reason="unsupported") from error
-    except Exception as error:  # as in _open
-        raise damaged(path, error) from error
     if photometric == "MONOCHROME1":
         shown = -shown if shown.dtype.kind == "f" else ~shown  # ~: turned within the whole range of the type, never overflowing
     return shown.astype(np.float32) if shown.dtype.kind == "f" else np.asarray(shown)

@@ -104,9 +104,15 @@ def _scale(plane: np.ndarray, source: np.ndarray, *, is_volume: bool) -> np.ndar
 
 
 def check_size(path: Path, shape: tuple[int, ...], limit_pixels: int) -> None:
-    """Raise ImageError "too_large" if the shape in a header has more pixels than allowed, before anything is decoded."""
+    """Raise ImageError "too_large" if the shape in a header has more pixels than allowed, before anything is decoded.
+
+    A length of 0 or less is "truncated".
+    """
     count = 1
     for length in shape:
+        if length < 1:
+            raise ImageError(f"{path}: damaged, its header announces {' x '.join(map(str, shape))} pixels. Copy it again from its "
+                             "source.", reason="truncated")
         count *= int(length)
     if count > limit_pixels:
         raise ImageError(f"{path}: its header announces {' x '.join(map(str, shape))} pixels, more than the limit of "

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-import zlib
+import warnings
 from pathlib import Path
 from typing import Any
 
@@ -11,34 +11,38 @@ import numpy as np
 from wardround.data.readers.image import Image, check_size, damaged
 from wardround.errors import ImageError
 
-_DAMAGED = (OSError, EOFError, ValueError, zlib.error)
-
 
 def read(path: Path, *, limit_pixels: int) -> Image:
     """Read a volume in RAS order. A fourth axis (time, modality) becomes C; two axes are a single slice.
 
     Scaled integers become float32, others keep their type. ImageError "unsupported" for more than four axes or RGB voxels.
     """
-    import nibabel
     from nibabel.filebasedimages import ImageFileError
-    from nibabel.funcs import as_closest_canonical
 
     try:
-        file: Any = nibabel.load(path)
+        with warnings.catch_warnings():
+            warnings.simplefilter("ignore")  # values of a damaged header that overflow
+            return _read(path, limit_pixels)
+    except ImageError:
+        raise
     except ImageFileError as error:
         raise ImageError(f"{path}: not a NIfTI file, whatever its name says. Take it out of the data set.",
                          reason="not_an_image") from error
-    except _DAMAGED as error:
+    except Exception as error:  # a damaged header can raise anything from the parser
         raise damaged(path, error) from error
+
+
+def _read(path: Path, limit_pixels: int) -> Image:
+    import nibabel
+    from nibabel.funcs import as_closest_canonical
+
+    file: Any = nibabel.load(path)
     if not 2 <= len(file.shape) <= 4 or file.get_data_dtype().names:
         raise ImageError(f"{path}: {len(file.shape)} axes of {file.get_data_dtype()} voxels. Volumes of two to four axes and one "
                          "number a voxel are read: split it before use.", reason="unsupported")
     check_size(path, file.shape, limit_pixels)
-    try:
-        turned = as_closest_canonical(file) if len(file.shape) > 2 else file  # type: ignore[no-untyped-call]
-        data = np.asanyarray(turned.dataobj)
-    except _DAMAGED as error:
-        raise damaged(path, error) from error
+    turned = as_closest_canonical(file) if len(file.shape) > 2 else file  # type: ignore[no-untyped-call]
+    data = np.asanyarray(turned.dataobj)
     if data.dtype == np.float64:
         data = data.astype(np.float32)
     while data.ndim < 4:
