@@ -169,3 +169,11 @@ def test_a_site_missing_from_the_column_is_named_with_a_suggestion() -> None:
 def test_an_empty_column_is_refused() -> None:
     with pytest.raises(PartitionError, match="column 'site' is empty"):
         homes(SitesPlan(partition="column"), column=text_column([""] * 400))
+
+
+def test_leaking_rows_do_not_weigh_in_the_shares() -> None:
+    groups = np.concatenate([np.arange(60), np.zeros(30, int)])  # one group of 60 has 30 leaking rows
+    split = text_column(["train"] * 60 + ["test-leak"] * 30)
+    found = homes(SitesPlan(num=3), labels=np.zeros(90, int), groups=groups, split=split)
+    assert [int((found[:60] == site).sum()) for site in ("site-1", "site-2", "site-3")] == [20, 20, 20]
+    assert set(found[60:]) == {found[0]}

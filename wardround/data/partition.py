@@ -11,7 +11,7 @@ from collections.abc import Callable, Sequence
 import numpy as np
 
 from wardround.data.catalogue import UNKNOWN, text_column
-from wardround.data.split import OUT, SPLITS, deal, label_counts
+from wardround.data.split import LEAK, OUT, SPLITS, deal, label_counts
 from wardround.errors import PartitionError
 from wardround.lookup import suggestion
 from wardround.plan.schema import SitesPlan
@@ -50,9 +50,8 @@ def site_names(plan: SitesPlan) -> tuple[str, ...]:
 def _by_shares(labels: np.ndarray, groups: np.ndarray, split: np.ndarray, plan: SitesPlan, classes: Sequence[str],
                seed: int) -> np.ndarray:
     """The site of each group, (G,) int64. Train, val and test are dealt apart, so that every site gets its share of each."""
-    mixed = label_counts(labels, groups, len(classes))
-    counts = np.zeros_like(mixed)  # all rows of a group are dealt as its most frequent label: a site gets no class by the way
-    counts[np.arange(len(mixed)), mixed.argmax(1)] = mixed.sum(1)
+    weighs = split != LEAK  # a leaking row follows its group, in which split() has found rows of train or val
+    counts = label_counts(labels[weighs], groups[weighs], len(classes))
     part = np.full(len(counts), len(SPLITS))  # of each group: the first split that has rows of it
     for place, name in reversed(list(enumerate(SPLITS))):
         part[groups[split == name]] = place

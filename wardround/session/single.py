@@ -99,7 +99,7 @@ def data_record(prepared: Prepared) -> dict[str, Any]:
             "class_counts": {split: by_class(prepared, None, split) for split in splits if len(prepared.rows(None, split))},
             "site_counts": {site: {split: by_class(prepared, site, split) for split in ("train", "val", "test")}
                             for site in prepared.site_names},
-            "leaks": leaks_record(prepared), "groups": len(set(prepared.groups.tolist())),
+            "leaks": leaks_record(prepared), "groups": len(set(prepared.groups[prepared.groups >= 0].tolist())),
             "patients_known": bool((catalogue.patients != "").any())}
 
 
