@@ -18,6 +18,7 @@ from wardround.data.prepare import Prepared
 from wardround.data.transforms import Augment
 from wardround.errors import PlanError
 from wardround.lookup import suggestion
+from wardround.models import MODELS
 from wardround.models.build import build_model
 from wardround.plan.schema import CohortPlan, Plan, StrategyPlan
 from wardround.sites.site import Bench, SiteRows
@@ -104,7 +105,12 @@ def rows_of_arm(prepared: Prepared, arm: Arm, site: str | None) -> dict[str, Sit
 
 
 def resolved(plan: Plan) -> Plan:
-    """The plan with "auto" replaced by what this machine has, so that a resumed run computes as it began."""
+    """The plan with "auto" replaced by what this machine has, so that a resumed run computes as it began.
+
+    Names that are not known are refused here, before any image is read.
+    """
+    MODELS.find(plan.model.name)
+    build_strategy(plan)
     engine = plan.engine.model_copy(update={"device": device_of(plan), "precision": precision_of(plan)})
     return plan.model_copy(update={"engine": engine})
 
