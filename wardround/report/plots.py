@@ -62,21 +62,41 @@ def partition(counts: Mapping[str, Mapping[str, int]], *, title: str = "Training
 
 def learning_curves(rounds: Sequence[RoundFinished], metric: str, *, best_round: int | None = None,
                     title: str = "Learning curves") -> Figure:
-    """Loss and validation metric by round: all sites together in bold, each site thin, the kept round marked."""
+    """Loss and validation metric by round: all sites together in bold, each site thin, the kept round marked.
+
+    Where a round is a step or two its training loss is one batch's: then it is averaged from one validation to the next.
+    """
     loss_only = metric == "loss"
     drawing = figure(title, height=3.4, width=5.2 if loss_only else WIDTH)
     panels = axes(drawing, 1, 1 if loss_only else 2)
     sites = sorted({site for event in rounds for site in event.train_loss_by_site})
     _rounds_axis(panels[0], rounds, best_round)
+    stretches = _stretches(rounds)
     for i, site in enumerate(sites):
-        _line(panels[0], [(e.round, e.train_loss_by_site.get(site)) for e in rounds], **_thin(i, sites))
-    _line(panels[0], [(e.round, e.train_loss) for e in rounds], color=PALETTE[0], linewidth=2.2, label="training")
+        losses = [(part[-1].round, _mean([e.train_loss_by_site[site] for e in part if site in e.train_loss_by_site])) for part in stretches]
+        _line(panels[0], losses, **_thin(i, sites))
+    losses = [(part[-1].round, _mean([e.train_loss for e in part])) for part in stretches]
+    _line(panels[0], losses, color=PALETTE[0], linewidth=2.2, label="training")
     _line(panels[0], [(e.round, e.val.get("loss")) for e in rounds], color=INK, linewidth=2.2, linestyle="--", label="validation")
     panel_title(panels[0], "Loss (lower is better)")
     legend(panels[0])
     if not loss_only:
         _validation_panel(panels[1], rounds, metric, best_round)
     return drawing
+
+
+def _stretches(rounds: Sequence[RoundFinished]) -> list[list[RoundFinished]]:
+    """The rounds from each validation (exclusive) to the next; what follows the last one is a stretch of its own."""
+    parts: list[list[RoundFinished]] = [[]]
+    for event in rounds:
+        parts[-1].append(event)
+        if event.val:
+            parts.append([])
+    return [part for part in parts if part]
+
+
+def _mean(values: Sequence[float]) -> float | None:
+    return sum(values) / len(values) if values else None
 
 
 def _validation_panel(ax: Axes, rounds: Sequence[RoundFinished], metric: str, best_round: int | None) -> None:

@@ -153,8 +153,8 @@ def training(facts: Facts, figures: Figures) -> Section:
     if not run.rounds:
         blocks.append(Text(text="The learning curves cannot be drawn: the journal of rounds is absent or empty."))
     early = " It stopped early: validation no longer improved." if run.stopped_early else ""
-    blocks.append(Text(text=f"{words.plural(int(scores['rounds']), 'round')} in {words.duration(scores['seconds'])}, of which "
-                            f"{words.duration(scores['train_seconds'])} were training. Sent up by the hospitals: "
+    blocks.append(Text(text=f"{words.plural(int(scores['rounds']), 'round')} in {words.duration(scores['seconds'])}; training at all "
+                            f"hospitals added up to {words.duration(scores['train_seconds'])}. Sent up by the hospitals: "
                             f"{words.size(scores['bytes_up'])}; sent down to them: {words.size(scores['bytes_down'])}.{early}"))
     failed = sorted({site for event in run.rounds for site in event.failed})
     if failed:

@@ -110,7 +110,9 @@ def write_errors(folder: Path, tested: Predictions, rows: np.ndarray, prepared: 
     predicted = tested.probabilities.argmax(1)
     certainty = tested.probabilities.max(1)
     wrong = np.flatnonzero((predicted != tested.truth) & (tested.splits == "test"))
-    worst = wrong[np.argsort(-certainty[wrong], kind="stable")][:NUM_ERRORS]
+    surest = wrong[np.argsort(-certainty[wrong], kind="stable")]
+    _, first = np.unique(tested.groups[surest].astype(str), return_index=True)  # one image a patient or group of near-duplicates
+    worst = surest[np.sort(first)][:NUM_ERRORS]
     with (folder / "errors.npz").open("wb") as file:
         np.savez_compressed(file, images=prepared.pixels[rows[worst]], truth=tested.truth[worst], predicted=predicted[worst],
                             probability=certainty[worst], site=tested.sites[worst].astype(str))
