@@ -113,7 +113,7 @@ def check_model(build: Callable[..., nn.Module], *, in_channels: int = 1, num_ou
     with torch.inference_mode():
         _expect(torch.equal(model.module(images), model.module(images)), "two evaluations of the same images differ: is it random?")
         alone = torch.cat([model.module(image[None]) for image in images])
-    _expect(torch.allclose(alone, model.module(images), atol=1e-4), "in evaluation mode an image's result depends on the others in its batch")
+    _expect(torch.allclose(alone, model.module(images), atol=1e-4), "in evaluation, an image's result depends on the others in its batch")
 
 
 def check_dataset(reader: Reader, folder: Path) -> None:

@@ -2,6 +2,7 @@
 
 import io
 import re
+from dataclasses import replace
 
 import pytest
 from rich.console import Console
@@ -53,10 +54,12 @@ def test_a_line_of_progress_comes_every_few_seconds(clock: list[float]) -> None:
 def test_the_last_validation_score_is_remembered(clock: list[float]) -> None:
     target = io.StringIO()
     watch = PlainLines(Console(file=target, width=160))
-    watch(round_finished(1, val={"loss": 0.7, "balanced_accuracy": 0.8125}))
+    watch(STARTED)
     clock[0] = 10.0
+    watch(round_finished(1, val={"loss": 0.7, "auroc": 0.9, "balanced_accuracy": 0.8125}))
+    clock[0] = 20.0
     watch(round_finished(2))
-    assert target.getvalue().splitlines()[1].endswith("loss 0.500, val balanced_accuracy 0.812")
+    assert target.getvalue().splitlines()[2].endswith("loss 0.500, val balanced_accuracy 0.812")
 
 
 def test_a_failed_site_is_said_at_once(clock: list[float]) -> None:
@@ -65,8 +68,8 @@ def test_a_failed_site_is_said_at_once(clock: list[float]) -> None:
 
 
 def test_the_end_names_dropped_sites_and_the_test_result(clock: list[float]) -> None:
-    assert plain_lines(FINISHED) == ["federated-seed0: finished after 40 rounds, best round 36, test balanced_accuracy 0.910, "
-                                     "finished without south"]
+    assert plain_lines(STARTED, FINISHED)[1:] == ["federated-seed0: finished after 40 rounds, best round 36, "
+                                                  "test balanced_accuracy 0.910, finished without south"]
 
 
 def test_notes_and_restarts_are_sentences(clock: list[float]) -> None:
@@ -94,7 +97,7 @@ def test_in_a_terminal_each_run_has_a_bar() -> None:
     target = io.StringIO()
     bars = console.Progress(console=Console(file=target, force_terminal=True, width=120), auto_refresh=False)
     watch = Bars(bars)
-    for event in (STARTED, RunStarted(run="pooled-seed0", arm="pooled", num_rounds=40, num_sites=1, num_train=630, num_parameters=9,
+    for event in (replace(STARTED, metric="auroc"), RunStarted(run="pooled-seed0", arm="pooled", num_rounds=40, num_sites=1, num_train=630, num_parameters=9,
                                       phantom=True, resumed_from=10), round_finished(4, val={"auroc": 0.75}), Note(text="heard")):
         watch(event)
     found = {task.description: (task.completed, task.total, task.fields["fact"]) for task in bars.tasks}

@@ -109,8 +109,8 @@ def test_names_are_never_read_as_formulas() -> None:
 
 
 def test_training_losses_of_single_steps_are_averaged_between_validations() -> None:
-    events = [RoundFinished(round=t, lr=0.1, train_loss=float(t), train_loss_by_site={"a": float(t)}, val={"loss": 1.0} if t % 3 == 0 else {})
-              for t in range(1, 8)]
+    events = [RoundFinished(round=t, lr=0.1, train_loss=float(t), train_loss_by_site={"a": float(t)},
+                            val={"loss": 1.0} if t % 3 == 0 else {}) for t in range(1, 8)]
     lines = plots.learning_curves(events, "loss").axes[0].get_lines()
     assert [list(line.get_ydata()) for line in lines[:2]] == [[2.0, 5.0, 7.0]] * 2  # means of 1..3, 4..6 and 7
     assert list(lines[0].get_xdata()) == [3, 6, 7]

@@ -19,7 +19,6 @@ from rich.text import Text
 from wardround.core import events
 from wardround.core.events import Event, Note, RoundFinished, RunFinished, RunStarted, Watch, WorkerRestarted
 
-HEADLINE = ("balanced_accuracy", "auroc", "accuracy", "loss")  # the first of these that a round was scored by is shown
 QUIET_S = 5.0  # without a terminal: seconds between lines of progress of one run
 WIDTH = 160  # columns, without a terminal
 
@@ -95,11 +94,12 @@ class Bars:
                 label = " ".join(filter(None, [event.run, STAGES.get(event.stage, event.stage)]))
                 self._move(event.run, event.stage, label, event.done, event.total)
             case RunStarted():
+                self._facts.begin(event)
                 self._move(event.run, "", event.run or event.arm, event.resumed_from, event.num_rounds)
             case RoundFinished():
                 self._move(event.run, "", event.run, event.round, None, self._facts.of(event))
             case RunFinished():
-                self._move(event.run, "", event.run, event.rounds, event.rounds, _end_fact(event))
+                self._move(event.run, "", event.run, event.rounds, event.rounds, self._facts.of_end(event))
             case _:
                 text = _sentence(event)
                 if text:
@@ -132,6 +132,7 @@ class PlainLines:
                 if self._may_speak(event.run, event.stage) or event.done >= event.total:
                     self._say(event.run, f"{STAGES.get(event.stage, event.stage)}: {event.done} of {event.total}")
             case RunStarted():
+                self._facts.begin(event)
                 self._num_rounds[event.run] = event.num_rounds
                 self._may_speak(event.run, "")
                 resumed = f", going on after round {event.resumed_from}" if event.resumed_from else ""
@@ -141,7 +142,7 @@ class PlainLines:
                 if event.failed or self._may_speak(event.run, ""):
                     self._say(event.run, f"round {event.round} of {self._num_rounds.get(event.run, '?')}: {self._facts.of(event)}")
             case RunFinished():
-                self._say(event.run, f"finished after {event.rounds} rounds, {_end_fact(event)}")
+                self._say(event.run, f"finished after {event.rounds} rounds, {self._facts.of_end(event)}")
             case _:
                 self._say("", _sentence(event))
 
@@ -162,29 +163,34 @@ class RoundFacts:
 
     def __init__(self) -> None:
         self._scored: dict[str, str] = {}
+        self._metrics: dict[str, str] = {}
+
+    def begin(self, event: RunStarted) -> None:
+        """Remember which metric the run is chosen by."""
+        self._metrics[event.run] = event.metric
 
     def of(self, event: RoundFinished) -> str:
         """ "loss 0.412, val balanced_accuracy 0.830", with the sites that failed."""
-        for name in HEADLINE:
-            if name in event.val:
-                self._scored[event.run] = f"val {name} {event.val[name]:.3f}"
-                break
+        name = self._metrics.get(event.run, "")
+        if name in event.val:
+            self._scored[event.run] = f"val {name} {event.val[name]:.3f}"
         facts = [f"loss {event.train_loss:.3f}", *filter(None, [self._scored.get(event.run)])]
         if event.failed:
             facts.append(f"without {', '.join(sorted(event.failed))}")
         return ", ".join(facts)
 
+    def of_end(self, event: RunFinished) -> str:
+        """ "best round 12, test balanced_accuracy 0.91", with the sites that were dropped."""
+        facts, name = [f"best round {event.best_round}"], self._metrics.get(event.run, "")
+        if name in event.metrics:
+            facts.append(f"test {name} {event.metrics[name]:.3f}")
+        if event.stopped_early:
+            facts.append("stopped early")
+        if event.without:
+            facts.append(f"finished without {', '.join(event.without)}")
+        return ", ".join(facts)
 
-def _end_fact(event: RunFinished) -> str:
-    """ "best round 12, test balanced_accuracy 0.91", with the sites that were dropped."""
-    facts = [f"best round {event.best_round}"]
-    shown = [name for name in HEADLINE if name in event.metrics]
-    facts += [f"test {name} {event.metrics[name]:.3f}" for name in shown[:1]]
-    if event.stopped_early:
-        facts.append("stopped early")
-    if event.without:
-        facts.append(f"finished without {', '.join(event.without)}")
-    return ", ".join(facts)
+
 
 
 def _sentence(event: Event) -> str:

@@ -33,6 +33,7 @@ class RunStarted(Event):
     num_parameters: int
     phantom: bool
     resumed_from: int = 0
+    metric: str = "balanced_accuracy"  # on validation rows; chooses the round that is kept
 
 
 @dataclass(frozen=True, kw_only=True)

@@ -89,4 +89,4 @@ def _announce(blueprint: ArmBlueprint, prepared: Prepared, arm: Arm, course: Cou
     watch(RunStarted(arm=arm, num_rounds=blueprint.plan.rounds.num, num_sites=len(blueprint.rows),
                      num_train=sum(len(rows.train) for rows in blueprint.rows.values()),
                      num_parameters=course.state.params.layout.num_trainable, phantom=prepared.catalogue.phantom,
-                     resumed_from=last.round if last else 0))
+                     metric=blueprint.plan.rounds.metric, resumed_from=last.round if last else 0))
