@@ -97,8 +97,8 @@ def test_in_a_terminal_each_run_has_a_bar() -> None:
     target = io.StringIO()
     bars = console.Progress(console=Console(file=target, force_terminal=True, width=120), auto_refresh=False)
     watch = Bars(bars)
-    for event in (replace(STARTED, metric="auroc"), RunStarted(run="pooled-seed0", arm="pooled", num_rounds=40, num_sites=1, num_train=630, num_parameters=9,
-                                      phantom=True, resumed_from=10), round_finished(4, val={"auroc": 0.75}), Note(text="heard")):
+    pooled = replace(STARTED, run="pooled-seed0", arm="pooled", num_sites=1, resumed_from=10)
+    for event in (replace(STARTED, metric="auroc"), pooled, round_finished(4, val={"auroc": 0.75}), Note(text="heard")):
         watch(event)
     found = {task.description: (task.completed, task.total, task.fields["fact"]) for task in bars.tasks}
     assert found == {"federated-seed0": (4, 40, "loss 0.500, val auroc 0.750"), "pooled-seed0": (10, 40, "")}
