@@ -57,6 +57,8 @@ def test_pooled_and_local_arms_are_tested_on_the_same_cases(plan_with, tmp_path)
     cases = [sorted(folder.predictions().cases.tolist()) for folder in arms]
     assert cases[0] == cases[1] == cases[2]
     assert arms[2].path.name == "local-seed0-south"
+    assert arms[0].scores()["bytes_up"] == 4 * 3 * arms[0].provenance()["model"]["bytes"]  # rounds, hospitals, a model each
+    assert arms[1].scores()["bytes_up"] == arms[2].scores()["bytes_up"] == 0
     assert arms[2].scores()["num_train"] == arms[0].scores()["per_site"]["south"]["num_train"]
 
 

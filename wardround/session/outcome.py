@@ -82,12 +82,19 @@ def scores(blueprint: ArmBlueprint, prepared: Prepared, arm: Arm, course: Course
         per_site[site] = {**per_site.get(site, {"metrics": {}}), **held}
     return {"arm": arm, "task": "binary" if blueprint.num_classes == 2 else "multiclass", "phantom": prepared.catalogue.phantom,
             "rounds": course.state.round, "best_round": course.best_round, "seconds": course.seconds,
-            "train_seconds": course.train_seconds, "bytes_up": course.bytes_up, "bytes_down": course.bytes_down,
+            "train_seconds": course.train_seconds, **exchanged(arm, course),
             "num_train": sum(len(rows.train) for rows in blueprint.rows.values()),
             "num_test": int((judged.tested.splits == "test").sum()), "threshold": judged.threshold,
             "metrics": judging.test_scores(judged.tested, **settings), "published": judging.published(judged.tested, **settings),
             "per_site": per_site, "confusion": judging.confusion(judged.tested, judged.threshold).tolist(),
             "classes": list(prepared.catalogue.classes), "without": list(course.dropped)}
+
+
+def exchanged(arm: Arm, course: Course) -> dict[str, int]:
+    """Bytes between hospitals and server; training in one place exchanges none."""
+    if arm != "federated":
+        return {"bytes_up": 0, "bytes_down": 0}
+    return {"bytes_up": course.bytes_up, "bytes_down": course.bytes_down}
 
 
 def write_model(folder: Path, blueprint: ArmBlueprint, prepared: Prepared, course: Course, threshold: float | None) -> None:
