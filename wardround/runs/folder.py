@@ -1,0 +1,124 @@
+"""What a run leaves on disk (design.md, section 6), and how to read it back. Other programs read these files: names are stable."""
+
+from __future__ import annotations
+
+import csv
+import json
+import os
+import tomllib
+from collections.abc import Mapping
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+
+from wardround.core.events import Event
+from wardround.core.predictions import Predictions
+from wardround.errors import WardroundError
+from wardround.plan.schema import Plan
+from wardround.runs import journal
+
+COLUMNS = ("case", "group", "site", "split", "truth")
+
+
+@dataclass(frozen=True)
+class RunFolder:
+    """One arm's folder: plan.toml, provenance.json, journal.jsonl, ledger.csv, checkpoints/, model.safetensors, model.json,
+    scores.json, predictions.csv, figures/, report.html."""
+
+    path: Path
+
+    @property
+    def name(self) -> str:
+        return self.path.name
+
+    @property
+    def checkpoints(self) -> Path:
+        return self.path / "checkpoints"
+
+    @property
+    def is_finished(self) -> bool:
+        return (self.path / "scores.json").exists()
+
+    def plan(self) -> Plan:
+        """The resolved plan the run was started with."""
+        path = self.path / "plan.toml"
+        if not path.exists():
+            raise WardroundError(f"{self.path} is not a run folder (it has no plan.toml)")
+        return Plan.model_validate(tomllib.loads(path.read_text()))
+
+    def scores(self) -> dict[str, Any]:
+        """scores.json, or WardroundError if the run has not finished."""
+        if not self.is_finished:
+            raise WardroundError(f"{self.path} has no scores.json: the run has not finished. "
+                                 f"Continue it: wardround run --resume {self.path}")
+        return read_json(self.path / "scores.json")
+
+    def provenance(self) -> dict[str, Any]:
+        return read_json(self.path / "provenance.json")
+
+    def events(self) -> list[Event]:
+        return list(journal.read(self.path / "journal.jsonl"))
+
+    def predictions(self) -> Predictions:
+        """The test rows' predictions."""
+        return read_predictions(self.path / "predictions.csv")
+
+    def ledger(self) -> list[dict[str, str]]:
+        """Rows of ledger.csv: image, status (used, skipped, failed), reason."""
+        with (self.path / "ledger.csv").open(newline="") as file:
+            return list(csv.DictReader(file))
+
+
+def read_json(path: Path) -> dict[str, Any]:
+    """A JSON object, or WardroundError naming the file."""
+    try:
+        value = json.loads(path.read_text())
+    except FileNotFoundError:
+        raise WardroundError(f"{path} does not exist") from None
+    except (json.JSONDecodeError, UnicodeDecodeError) as error:
+        raise WardroundError(f"{path} is not valid JSON ({error})") from error
+    if not isinstance(value, dict):
+        raise WardroundError(f"{path} holds no JSON object")
+    return value
+
+
+def write_text(path: Path, text: str) -> None:
+    """Write a file whole or not at all: a reader never sees half of it."""
+    part = path.with_name(path.name + ".part")
+    with part.open("w") as file:
+        file.write(text)
+        file.flush()
+        os.fsync(file.fileno())
+    part.replace(path)
+
+
+def write_json(path: Path, value: Mapping[str, Any]) -> None:
+    write_text(path, json.dumps(value, indent=1))
+
+
+def write_predictions(path: Path, predictions: Predictions) -> None:
+    """One row a case: case, group, site, split, truth (class name), then a probability column "p_CLASS" for each class."""
+    lines = [[*COLUMNS, *(f"p_{name}" for name in predictions.classes)]]
+    for i in range(len(predictions)):
+        lines.append([predictions.cases[i], predictions.groups[i], predictions.sites[i], predictions.splits[i],
+                      predictions.classes[predictions.truth[i]], *(f"{p:.9g}" for p in predictions.probabilities[i])])
+    part = path.with_name(path.name + ".part")
+    with part.open("w", newline="") as file:
+        csv.writer(file).writerows(lines)
+    part.replace(path)
+
+
+def read_predictions(path: Path) -> Predictions:
+    """Read what write_predictions wrote."""
+    try:
+        with path.open(newline="") as file:
+            header, *rows = list(csv.reader(file))
+    except (FileNotFoundError, ValueError) as error:
+        raise WardroundError(f"{path} holds no predictions ({error})") from error
+    classes = tuple(name.removeprefix("p_") for name in header[len(COLUMNS):])
+    columns = [np.array([row[i] for row in rows], dtype=object) for i in range(len(COLUMNS))]
+    return Predictions(classes=classes, cases=columns[0], groups=columns[1], sites=columns[2], splits=columns[3],
+                       truth=np.array([classes.index(name) for name in columns[4]], dtype=np.int64),
+                       probabilities=np.array([[float(p) for p in row[len(COLUMNS):]] for row in rows], dtype=np.float64))

@@ -1,0 +1,50 @@
+"""journal.jsonl: one event a line, appended as it happens. What a crash leaves half written is cut off when the run resumes."""
+
+from __future__ import annotations
+
+import json
+import os
+from collections.abc import Iterator
+from pathlib import Path
+
+from wardround.core.events import Event, Progress, from_record, to_record
+from wardround.errors import WardroundError
+
+
+class Journal:
+    """The journal of one run, open for appending."""
+
+    def __init__(self, path: Path, *, keep_bytes: int | None = None) -> None:
+        """Open path. keep_bytes: the length at the checkpoint that a resumed run goes on from; what follows it is repeated."""
+        if keep_bytes is not None and path.exists():
+            os.truncate(path, min(keep_bytes, path.stat().st_size))
+        self._file = path.open("ab")
+
+    def write(self, event: Event) -> None:
+        """Append an event; Progress is not kept."""
+        if not isinstance(event, Progress):
+            self._file.write(json.dumps(to_record(event), allow_nan=True).encode() + b"\n")
+            self._file.flush()
+
+    def position(self) -> int:
+        """Length in bytes, with everything written safe on disk."""
+        os.fsync(self._file.fileno())
+        return self._file.tell()
+
+    def close(self) -> None:
+        self._file.close()
+
+
+def read(path: Path) -> Iterator[Event]:
+    """The events of a journal, in order. A last line that a crash cut short is left out; others must be whole."""
+    if not path.exists():
+        return
+    with path.open("rb") as file:
+        for number, line in enumerate(file, start=1):
+            if not line.endswith(b"\n"):
+                return
+            try:
+                yield from_record(json.loads(line))
+            except (json.JSONDecodeError, TypeError) as error:
+                raise WardroundError(f"{path}: line {number} is not an event ({error}). The file was changed; the run's "
+                                     "scores.json and checkpoints do not depend on it.") from error
