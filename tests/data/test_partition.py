@@ -127,7 +127,7 @@ def test_draws_leave_every_site_enough_to_train_on(seed: int, kind: str, alpha: 
 
 
 def test_a_draw_that_never_suffices_is_refused_with_a_remedy() -> None:
-    with pytest.raises(PartitionError, match=r"200 draws .* sites\.alpha = 0\.01 .* Raise sites\.alpha or lower sites\.num"):
+    with pytest.raises(PartitionError, match=r"5000 draws .* sites\.alpha = 0\.01 .* Raise sites\.alpha or lower sites\.num"):
         homes(SitesPlan(num=30, partition="quantity", alpha=0.01))
 
 

@@ -5,7 +5,7 @@ import json
 import pytest
 
 from wardround.core.events import RunFinished
-from wardround.errors import PlanError
+from wardround.errors import PlanError, TooFewSites
 from wardround.session import compare, run
 
 
@@ -37,6 +37,16 @@ def test_runs_that_are_there_are_used(plan_with, tmp_path) -> None:
     assert (done.path / "scores.json").stat().st_mtime_ns == before
 
 
-def test_a_failing_run_is_the_comparison_s_error(plan_with, tmp_path) -> None:
-    with pytest.raises(PlanError, match=r"tiny|federated-seed0.*no setting 'mu'"):
+def test_a_plan_that_cannot_be_built_is_refused_before_any_run(plan_with, tmp_path) -> None:
+    with pytest.raises(PlanError, match="no setting 'mu'"):
         compare(plan_with(strategy={"mu": 0.1}), out=tmp_path)
+
+
+def test_a_run_that_fails_on_the_way_is_the_comparison_s_error(plan_with, tmp_path) -> None:
+    own = tmp_path / "broken.py"
+    own.write_text("from wardround.strategies.fedavg import FedAvg\n"
+                   "class Broken(FedAvg):\n"
+                   "    def train(self, site, order):\n"
+                   "        raise RuntimeError('no film')\n")
+    with pytest.raises(TooFewSites, match=r"federated-seed0: round 1: 0 of 3 sites.*no film"):
+        compare(plan_with(strategy={"name": f"{own}:Broken"}), out=tmp_path)

@@ -17,7 +17,7 @@ from wardround.lookup import suggestion
 from wardround.plan.schema import SitesPlan
 from wardround.rng import stream
 
-MAX_DRAWS = 200  # draws of a Dirichlet until every site can expect training images
+MAX_DRAWS = 5000  # draws of a Dirichlet until every site can expect training images
 MIN_ROWS = 10  # training images that a drawn site must expect, where there are enough for all
 
 Shares = Callable[[np.ndarray, SitesPlan, Sequence[str], np.random.Generator], np.ndarray]

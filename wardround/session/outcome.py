@@ -105,7 +105,8 @@ def write_model(folder: Path, blueprint: ArmBlueprint, prepared: Prepared, cours
     plan = blueprint.plan
     write_json(folder / "model.json", {
         "model": plan.model.model_dump(mode="json"), "classes": list(prepared.catalogue.classes), "size": plan.data.size,
-        "channels": plan.data.channels, "normalise": plan.data.normalise, "loss": plan.recipe.loss, "threshold": threshold,
+        "channels": plan.data.channels, "normalise": plan.data.normalise, "precision": plan.engine.precision,
+        "loss": plan.recipe.loss, "threshold": threshold,
         "best_round": course.best_round, "parameters": course.best.layout.num_trainable, "phantom": prepared.catalogue.phantom,
         "data": prepared.catalogue.name, "licence": prepared.catalogue.licence, "fingerprint": prepared.fingerprint,
         "notice": "A research model. Not for clinical use."})

@@ -17,6 +17,7 @@ from wardround.errors import DataError, ImageError
 from wardround.models.build import build_model
 from wardround.plan.schema import ModelPlan, Recipe
 from wardround.runs.folder import RunFolder, read_json
+from wardround.training.local import autocast
 from wardround.training.losses import make_loss
 
 SUFFIXES = {".png", ".jpg", ".jpeg", ".tif", ".tiff", ".bmp", ".dcm", ".nii", ".gz"}
@@ -47,7 +48,7 @@ def predict(run: RunFolder | Path | str, paths: Sequence[Path | str]) -> list[Pr
         except ImageError as error:
             found.append(Prediction(path=path, error=str(error)))
             continue
-        with torch.inference_mode():
+        with torch.inference_mode(), autocast(model.device, record["precision"]):
             probabilities = loss.probabilities(model.module(normalise(torch.tensor(pixels)[None], record["normalise"])))[0]
         found.append(Prediction(path=path, probabilities=dict(zip(record["classes"], probabilities.tolist(), strict=True))))
     return found
