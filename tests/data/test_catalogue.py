@@ -57,3 +57,14 @@ def test_an_unknown_column_names_those_there_are(catalogue: Catalogue) -> None:
     assert catalogue.column("age").tolist() == [3, 4, 5]
     with pytest.raises(CatalogueError, match=r"no column 'sex'\. Columns there are: age"):
         catalogue.column("sex")
+
+
+def test_given_classes_set_the_order_and_may_have_no_image(catalogue: Catalogue) -> None:
+    found = catalogue.with_classes(("well", "unsure", "ill"))
+    assert found.classes == ("well", "unsure", "ill")
+    assert [found.classes[label] for label in found.labels] == [catalogue.classes[label] for label in catalogue.labels]
+
+
+def test_a_label_that_is_none_of_the_given_classes_is_named(catalogue: Catalogue) -> None:
+    with pytest.raises(CatalogueError, match=r"unknown label 'well' in 2 of 3 rows \(first: b\.png\)\. Did you mean .wel.*data\.classes"):
+        catalogue.with_classes(("ill", "wel"))

@@ -9,6 +9,7 @@ from pathlib import Path
 import numpy as np
 
 from wardround.errors import CatalogueError
+from wardround.lookup import suggestion
 
 UNKNOWN = ""  # a missing patient, site or published split
 
@@ -53,6 +54,17 @@ class Catalogue:
         """The catalogue of these rows (indices or a mask), in the given order."""
         return replace(self, images=self.images[rows], labels=self.labels[rows], patients=self.patients[rows],
                        splits=self.splits[rows], columns={name: values[rows] for name, values in self.columns.items()})
+
+    def with_classes(self, classes: tuple[str, ...]) -> Catalogue:
+        """The catalogue with these classes in this order; CatalogueError naming a label that is none of them, and its first image."""
+        for index, name in enumerate(self.classes):
+            rows = np.flatnonzero(self.labels == index)
+            if name not in classes and len(rows):
+                raise CatalogueError(f"{self.name}: unknown label '{name}' in {len(rows)} of {len(self)} rows (first: "
+                                     f"{self.images[rows[0]]}).{suggestion(name, list(classes))} data.classes allows: "
+                                     f"{', '.join(classes)}. Correct the label, or add it to data.classes.")
+        places = np.array([classes.index(name) if name in classes else -1 for name in self.classes], np.int64)
+        return replace(self, classes=classes, labels=places[self.labels])
 
     def column(self, name: str) -> np.ndarray:
         """A further column, or CatalogueError naming those there are."""

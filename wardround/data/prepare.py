@@ -113,7 +113,8 @@ def read_catalogue(plan: Plan, watch: Watch = silent) -> Catalogue:
     """The plan's data set: the real folder, or phantoms where the plan names none."""
     reader: Reader = DATASETS.find(plan.data.dataset)
     folder = plan.data.folder or _phantoms(plan, reader, watch)
-    return reader.read(folder)
+    catalogue = reader.read(folder)
+    return catalogue.with_classes(plan.data.classes) if plan.data.classes else catalogue
 
 
 def _decoded(plan: Plan, watch: Watch) -> tuple[Catalogue, Cache]:

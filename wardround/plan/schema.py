@@ -37,6 +37,7 @@ class DataPlan(Section):
 
     dataset: str = "folder"  # a name of `wardround data list`, or your own 'file.py:Reader'
     folder: Path | None = None  # where the real set lies; without it the set's phantoms are used, and every result says so
+    classes: tuple[str, ...] = ()  # the labels that may occur, in the model's order; empty: those that are found
     size: int = Field(64, ge=8, le=2048)  # height and width in pixels after resizing
     channels: Literal[1, 3] = 1
     normalise: Literal["fixed", "image"] = "fixed"  # (x - 0.5) / 0.25, or zero mean and unit variance per image
