@@ -52,7 +52,7 @@ def run_abreast(jobs: Sequence[Job], *, cores: int, watch: Watch) -> None:
                 used = sum(job.cores for _, job in running.values())
                 while queue and not failures and (not running or used + queue[0].cores <= cores):
                     job = queue.pop(0)
-                    connection, process = _launch(job)
+                    connection, process = _launch(job, list(running))
                     running[connection] = (process, job)
                     used += job.cores
                 for ready in wait(list(running)):
@@ -83,11 +83,12 @@ def _listen(connection: Any, running: dict[Any, tuple[BaseProcess, Job]], failur
         watch(from_record(record))
 
 
-def _launch(job: Job) -> tuple[Connection, BaseProcess]:
+def _launch(job: Job, others: Sequence[Any]) -> tuple[Connection, BaseProcess]:
     is_forked = "fork" in multiprocessing.get_all_start_methods() and not torch.cuda.is_initialized()  # type: ignore[no-untyped-call]
     context: Any = multiprocessing.get_context("fork" if is_forked else "spawn")
     ours, theirs = context.Pipe(duplex=False)
-    process = context.Process(target=_work, args=(theirs, job))
+    copied = [ours, *others] if is_forked else []
+    process = context.Process(target=_work, args=(theirs, job, copied))
     threads = torch.get_num_threads()
     torch.set_num_threads(1)
     try:
@@ -98,13 +99,18 @@ def _launch(job: Job) -> tuple[Connection, BaseProcess]:
     return ours, process
 
 
-def _work(connection: Connection, job: Job) -> None:
-    """A run's process: events and a failure go to the parent as JSON."""
+def _work(connection: Connection, job: Job, copied: Sequence[Any]) -> None:
+    """A run's process: events and a failure go to the parent as JSON.
+
+    copied: ends of the parent that a fork brought here; open, they would hide from the run that its parent is gone.
+    """
+    for end in copied:
+        end.close()
     torch.set_num_threads(1)
     signal.signal(signal.SIGTERM, signal.SIG_DFL)
     plan = job.plan.model_copy(update={"engine": job.plan.engine.model_copy(update={"workers": job.cores})})
 
-    def tell(event: Event) -> None:
+    def tell(event: Event) -> None:  # a parent that is gone stops the run: BrokenPipeError
         connection.send_bytes(json.dumps(to_record(replace(event, run=job.folder.name))).encode())
 
     try:

@@ -15,6 +15,7 @@ from wardround.plan.load import dump_plan, load_plan
 from wardround.plan.schema import Plan
 from wardround.runs import provenance
 from wardround.runs.folder import RunFolder, read_json, write_json, write_text
+from wardround.session.alone import alone
 from wardround.session.arm import run_arm
 
 
@@ -42,7 +43,8 @@ def start(plan: Plan, prepared: Prepared, arm: Arm, site: str | None, folder: Ru
     if folder.is_finished:
         watch(Note(run=folder.name, text=f"{folder.path} has finished already; its results are used as they are."))
         return folder
-    return run_arm(plan, prepared, arm, site, folder, watch)
+    with alone(folder.path):
+        return run_arm(plan, prepared, arm, site, folder, watch)
 
 
 def reported(folder: RunFolder) -> RunFolder:
