@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import dataclasses
-import os
 from collections.abc import Mapping
 from dataclasses import dataclass
 from functools import partial
@@ -13,6 +12,7 @@ import numpy as np
 import torch
 
 from wardround.core.params import FlatModel, Params
+from wardround.data.cache import cores
 from wardround.data.labels import balanced_weights, class_counts
 from wardround.data.prepare import Prepared
 from wardround.data.transforms import Augment
@@ -164,4 +164,4 @@ def num_workers(plan: Plan) -> int:
         return plan.engine.workers
     if plan.engine.device != "cpu" and torch.cuda.is_available():
         return 1
-    return len(os.sched_getaffinity(0)) if hasattr(os, "sched_getaffinity") else os.cpu_count() or 1
+    return cores()

@@ -47,3 +47,14 @@ def plan_with(images: Path) -> Callable[..., Plan]:
         return Plan.model_validate({"name": "tiny", **settings})
 
     return make
+
+
+@pytest.fixture
+def broken_strategy(tmp_path: Path) -> str:
+    """The name, for a plan, of a user's strategy that fails at every site."""
+    own = tmp_path / "broken.py"
+    own.write_text("from wardround.strategies.fedavg import FedAvg\n"
+                   "class Broken(FedAvg):\n"
+                   "    def train(self, site, order):\n"
+                   "        raise RuntimeError('no film')\n")
+    return f"{own}:Broken"

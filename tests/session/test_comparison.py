@@ -42,11 +42,6 @@ def test_a_plan_that_cannot_be_built_is_refused_before_any_run(plan_with, tmp_pa
         compare(plan_with(strategy={"mu": 0.1}), out=tmp_path)
 
 
-def test_a_run_that_fails_on_the_way_is_the_comparison_s_error(plan_with, tmp_path) -> None:
-    own = tmp_path / "broken.py"
-    own.write_text("from wardround.strategies.fedavg import FedAvg\n"
-                   "class Broken(FedAvg):\n"
-                   "    def train(self, site, order):\n"
-                   "        raise RuntimeError('no film')\n")
+def test_a_run_that_fails_on_the_way_is_the_comparison_s_error(plan_with, broken_strategy, tmp_path) -> None:
     with pytest.raises(TooFewSites, match=r"federated-seed0: round 1: 0 of 3 sites.*no film"):
-        compare(plan_with(strategy={"name": f"{own}:Broken"}), out=tmp_path)
+        compare(plan_with(strategy={"name": broken_strategy}), out=tmp_path)

@@ -152,14 +152,9 @@ def test_changed_images_are_noticed_on_resume(plan_with, images, tmp_path) -> No
         resume(folder.path)
 
 
-def test_too_few_sites_leave_a_run_that_can_go_on(plan_with, tmp_path) -> None:
-    own = tmp_path / "broken.py"
-    own.write_text("from wardround.strategies.fedavg import FedAvg\n"
-                   "class Broken(FedAvg):\n"
-                   "    def train(self, site, order):\n"
-                   "        raise RuntimeError('no film')\n")
+def test_too_few_sites_leave_a_run_that_can_go_on(plan_with, broken_strategy, tmp_path) -> None:
     with pytest.raises(TooFewSites, match="north: RuntimeError: no film"):
-        run(plan_with(strategy={"name": f"{own}:Broken"}), out=tmp_path)
+        run(plan_with(strategy={"name": broken_strategy}), out=tmp_path)
 
 
 def test_a_full_disk_keeps_the_last_checkpoint_and_the_run_goes_on_from_it(plan_with, tmp_path, monkeypatch) -> None:

@@ -33,7 +33,7 @@ def run_arm(plan: Plan, prepared: Prepared, arm: Arm, site: str | None, folder: 
     if last is not None:
         course, memories = unpack(last, start)
     fleet = LocalFleet(blueprint, start.params.layout, workers=num_workers(plan), work=folder.path / "work",
-                       is_forked=blueprint.device == "cpu" and "fork" in torch.multiprocessing.get_all_start_methods(), watch=watch)
+                       is_forked=blueprint.device == "cpu" and "fork" in torch.multiprocessing.get_all_start_methods())
     keeper = Keeper(folder, fleet, watch, every_s=plan.rounds.checkpoint_every_s, last=last)
     fleet.watch = keeper.watch
     try:
