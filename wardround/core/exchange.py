@@ -9,7 +9,7 @@ from typing import Literal
 import numpy as np
 
 from wardround.core.params import Params
-from wardround.core.tally import ClassTally
+from wardround.core.tally import Tally
 from wardround.plan.schema import Recipe
 
 Rows = Literal["train", "val", "test"]
@@ -41,7 +41,7 @@ class Update:
 
 @dataclass(frozen=True, kw_only=True)
 class EvaluateOrder:
-    """Evaluate params on a site's own rows. detail: also return each row's probabilities (simulation only)."""
+    """Evaluate params on a site's own rows. detail: also return each row's result (simulation only)."""
 
     round: int
     params: Params
@@ -51,12 +51,13 @@ class EvaluateOrder:
 
 @dataclass(frozen=True, kw_only=True)
 class SiteReport:
-    """A site's evaluation. With detail, rows: (n,) catalogue rows and probabilities: (n, C)."""
+    """A site's evaluation. With detail, rows: (n,) catalogue rows, and values: (n, C) their probabilities; or for segmentation
+    the first row of each patient and (n, M) the measures of evaluation/segmentation.py."""
 
     site: str
-    tally: ClassTally
+    tally: Tally
     rows: np.ndarray | None = None
-    probabilities: np.ndarray | None = None
+    values: np.ndarray | None = None
 
 
 @dataclass(frozen=True, kw_only=True)

@@ -13,7 +13,7 @@ from pydantic import BaseModel, ConfigDict, Field, model_validator
 Share = Annotated[float, Field(ge=0, le=1)]
 Positive = Annotated[float, Field(gt=0)]
 PartitionName = Literal["iid", "dirichlet", "shards", "quantity", "missing-classes", "feature-shift", "column"]
-MetricName = Literal["loss", "accuracy", "balanced_accuracy", "auroc"]
+MetricName = Literal["loss", "accuracy", "balanced_accuracy", "auroc", "dice"]
 
 
 class Section(BaseModel):
@@ -39,8 +39,12 @@ class DataPlan(Section):
     folder: Path | None = None  # where the real set lies; without it the set's phantoms are used, and every result says so
     classes: tuple[str, ...] = ()  # the labels that may occur, in the model's order; empty: those that are found
     size: int = Field(64, ge=8, le=2048)  # height and width in pixels after resizing
-    channels: Literal[1, 3] = 1
-    normalise: Literal["fixed", "image"] = "fixed"  # (x - 0.5) / 0.25, or zero mean and unit variance per image
+    channels: int = Field(1, ge=1, le=16)  # 1 grey, 3 colour; of volumes: the number of modalities
+    normalise: Literal["fixed", "image", "imagenet"] = "fixed"  # (x - 0.5) / 0.25, zero mean and unit variance per image, or ImageNet's
+    dims: Literal[2, 3] = 2  # 2: pictures. 3: volumes, cropped to what is not zero, each modality normalised over its non-zero voxels
+    spacing_mm: Annotated[float, Field(ge=0)] = 0.0  # dims = 3: volumes are resampled to cubes of this size; 0: left as they are
+    patch: tuple[int, int, int] = (64, 64, 64)  # dims = 3: depth, height, width the network sees; a depth of 1 trains it on slices
+    foreground: Share = 0.5  # segmentation of volumes: share of training patches drawn around a labelled voxel
     max_failed: Share = 0.01  # share of unreadable images above which the run stops
     phantoms: int = Field(900, ge=30)  # number of images in the phantom that replaces a missing folder
 
@@ -74,7 +78,9 @@ class ModelPlan(OpenSection):
     """The network. Further keys go to its builder."""
 
     name: str = "cnn"
-    norm: Literal["batch", "group"] = "group"
+    norm: Literal["batch", "group", "instance"] = "group"
+    weights: str = ""  # first weights: "imagenet", or a file of a torchvision model (.pth) or of a run (model.safetensors)
+    share: tuple[str, ...] = ()  # names of the tensors that are trained and exchanged, e.g. ["layer4.*", "fc.*"]; empty: all
 
 
 class Recipe(Section):
@@ -93,7 +99,7 @@ class Recipe(Section):
     step_every: int = Field(10, ge=1)  # step: rounds between drops
     step_factor: Share = 0.1  # step: factor of a drop
     clip_norm: Positive | None = None  # L2 bound of a step's gradient
-    loss: Literal["cross_entropy", "binary_cross_entropy", "focal", "smooth_l1"] = "cross_entropy"
+    loss: Literal["cross_entropy", "binary_cross_entropy", "focal", "smooth_l1", "dice_cross_entropy"] = "cross_entropy"
     class_weights: Literal["none", "balanced"] = "none"  # balanced: from the sites' class counts, summed
     label_smoothing: Annotated[float, Field(ge=0, lt=1)] = 0.0
     focal_gamma: Annotated[float, Field(ge=0)] = 2.0

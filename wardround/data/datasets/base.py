@@ -5,10 +5,10 @@ from __future__ import annotations
 import json
 from collections.abc import Callable, Iterator
 from pathlib import Path
-from typing import Literal, Protocol
+from typing import Protocol
 
 from wardround.core.events import Watch, silent
-from wardround.data.catalogue import Catalogue
+from wardround.data.catalogue import Catalogue, Task
 from wardround.data.datasets import DATASETS
 from wardround.errors import CatalogueError
 
@@ -21,7 +21,7 @@ class Reader(Protocol):
 
     name: str
     title: str
-    task: Literal["binary", "multiclass"]
+    task: Task
     classes: tuple[str, ...]  # empty where they are found on disk
     licence: str
     citation: str

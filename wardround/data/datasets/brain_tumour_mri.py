@@ -3,10 +3,9 @@
 from __future__ import annotations
 
 from pathlib import Path
-from typing import Literal
 
 from wardround.core.events import Watch, silent
-from wardround.data.catalogue import UNKNOWN, Catalogue, text_column
+from wardround.data.catalogue import UNKNOWN, Catalogue, Task, text_column
 from wardround.data.datasets.base import draw_phantom, existing, is_phantom
 from wardround.data.datasets.layout import list_classes, locate, split_folders, subfolders
 from wardround.data.labels import class_index
@@ -20,7 +19,7 @@ class BrainTumourMri:
 
     name = "brain-tumour-mri"
     title = "Brain Tumor MRI Dataset (4 classes)"
-    task: Literal["binary", "multiclass"] = "multiclass"
+    task: Task = "multiclass"
     classes: tuple[str, ...] = ("glioma", "meningioma", "notumor", "pituitary")
     licence = "CC0 as stated by its publisher; the figshare part CC BY 4.0"
     citation = ("Nickparvar M. Brain Tumor MRI Dataset. Kaggle, doi:10.34740/kaggle/dsv/2645886; a mixture of Cheng J. Brain tumor "

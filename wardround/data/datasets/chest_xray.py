@@ -4,10 +4,9 @@ from __future__ import annotations
 
 import re
 from pathlib import Path
-from typing import Literal
 
 from wardround.core.events import Watch, silent
-from wardround.data.catalogue import UNKNOWN, Catalogue, text_column
+from wardround.data.catalogue import UNKNOWN, Catalogue, Task, text_column
 from wardround.data.datasets.base import draw_phantom, existing, is_phantom
 from wardround.data.datasets.layout import list_classes, locate, split_folders, subfolders
 from wardround.errors import CatalogueError
@@ -24,7 +23,7 @@ class ChestXray:
 
     name = "chest-xray"
     title = "Chest X-Ray Images (Pneumonia), Kermany 2018"
-    task: Literal["binary", "multiclass"] = "binary"
+    task: Task = "binary"
     classes: tuple[str, ...] = ("NORMAL", "PNEUMONIA")
     licence = "CC BY 4.0"
     citation = ("Kermany D, Zhang K, Goldbaum M. Labeled Optical Coherence Tomography (OCT) and Chest X-Ray Images for Classification. "

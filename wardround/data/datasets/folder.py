@@ -3,10 +3,9 @@
 from __future__ import annotations
 
 from pathlib import Path
-from typing import Literal
 
 from wardround.core.events import Watch, silent
-from wardround.data.catalogue import UNKNOWN, Catalogue, text_column
+from wardround.data.catalogue import UNKNOWN, Catalogue, Task, text_column
 from wardround.data.datasets import manifest
 from wardround.data.datasets.base import existing, is_phantom
 from wardround.data.datasets.layout import class_order, image_names, list_classes, split_folders, subfolders
@@ -20,7 +19,7 @@ class LabelledFolder:
 
     name = "folder"
     title = "Any labelled folder"
-    task: Literal["binary", "multiclass"] = "multiclass"
+    task: Task = "multiclass"
     classes: tuple[str, ...] = ()
     licence = ""
     citation = ""

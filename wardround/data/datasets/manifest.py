@@ -6,12 +6,11 @@ import csv
 from collections.abc import Sequence
 from dataclasses import dataclass
 from pathlib import Path, PurePosixPath
-from typing import Literal
 
 import numpy as np
 
 from wardround.core.events import Watch, silent
-from wardround.data.catalogue import UNKNOWN, Catalogue, text_column
+from wardround.data.catalogue import UNKNOWN, Catalogue, Task, text_column
 from wardround.data.datasets.base import existing, is_phantom
 from wardround.data.datasets.layout import class_order
 from wardround.data.labels import class_index
@@ -46,7 +45,7 @@ class Manifest:
 
     name: str = "manifest"
     title: str = "A table of images (CSV)"
-    task: Literal["binary", "multiclass"] = "multiclass"
+    task: Task = "multiclass"
     classes: tuple[str, ...] = ()
     licence: str = ""
     citation: str = ""

@@ -5,12 +5,11 @@ from __future__ import annotations
 from collections.abc import Callable
 from dataclasses import dataclass
 from pathlib import Path
-from typing import Literal
 
 import numpy as np
 
 from wardround.core.events import Watch, silent
-from wardround.data.catalogue import UNKNOWN, Catalogue, text_column
+from wardround.data.catalogue import UNKNOWN, Catalogue, Task, text_column
 from wardround.data.datasets.base import draw_phantom, existing, is_phantom
 from wardround.data.readers.arrays import ArrayFile, open_arrays
 from wardround.errors import CatalogueError, ImageError
@@ -37,7 +36,7 @@ class MedMnist:
     draw: Draw | None = None
 
     @property
-    def task(self) -> Literal["binary", "multiclass"]:
+    def task(self) -> Task:
         """Binary for two classes."""
         return "binary" if len(self.classes) == 2 else "multiclass"
 
