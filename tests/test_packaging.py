@@ -22,7 +22,7 @@ PROJECT = tomllib.loads((ROOT / "pyproject.toml").read_text())
 COMMAND = typer.main.get_command(app)
 TEXTS = [ROOT / "README.md", ROOT / "CONTRIBUTING.md", *sorted((ROOT / "docs").glob("*.md"))]
 PRIVATE = ["/" + "work/", "/" + "root/", "/opt/" + "pypi", "/opt/" + "wheels", "index" + "-url", "--" + "index", "find" + "-links",
-           "trusted" + "-host", "download." + "pytorch"]  # joined, so that this file is clean too
+           "trusted" + "-host", "download." + "pytorch.org/whl"]  # joined, so that this file is clean too
 
 
 def committed() -> list[Path]:
@@ -141,7 +141,7 @@ def default_text(value: object) -> str:
         return "none"
     if isinstance(value, str):
         return f'`"{value}"`'
-    return f"`{str(value).lower()}`" if value != () else "`[]`"
+    return f"`{str(list(value) if isinstance(value, tuple) else value).lower()}`"
 
 
 def shown_commands() -> list[str]:

@@ -116,5 +116,5 @@ def test_a_reader_that_lists_what_is_not_there_is_named(tmp_path) -> None:
             images[0] = "train/NORMAL/dream.jpeg"
             return replace(found, images=images)
 
-    with pytest.raises(AssertionError, match="1 images of the catalogue do not exist"):
+    with pytest.raises(AssertionError, match="1 files of the catalogue do not exist"):
         check_dataset(Dreaming(), tmp_path / "phantom")

@@ -30,6 +30,7 @@ if TYPE_CHECKING:  # the same names for type checkers and editors; tests/test_ex
     from wardround.plan.schema import Recipe as Recipe
     from wardround.runs.folder import RunFolder as RunFolder
     from wardround.session import compare as compare
+    from wardround.session import contrast as contrast
     from wardround.session import predict as predict
     from wardround.session import resume as resume
     from wardround.session import run as run
@@ -59,6 +60,7 @@ HOMES = {
     "Update": "wardround.core.exchange",
     "WardroundError": "wardround.errors",
     "compare": "wardround.session",
+    "contrast": "wardround.session",
     "dump_plan": "wardround.plan.load",
     "load_plan": "wardround.plan.load",
     "predict": "wardround.session",

@@ -4,23 +4,31 @@ from __future__ import annotations
 
 import dataclasses
 from collections.abc import Mapping
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from functools import partial
-from typing import Any, Literal
+from typing import Any, Literal, cast
 
 import numpy as np
 import torch
 
 from wardround.core.params import FlatModel, Params
 from wardround.data.cache import cores
-from wardround.data.labels import balanced_weights, class_counts
+from wardround.data.catalogue import Catalogue, Task
+from wardround.data.feeds import CaseFeed, Feed, ImageFeed
+from wardround.data.labels import balanced_weights, finding_weights
+from wardround.data.patches import VolumeFeed
 from wardround.data.prepare import Prepared
+from wardround.data.slices import SliceFeed
 from wardround.data.transforms import Augment
 from wardround.errors import PlanError
+from wardround.evaluation.segmentation import headline_regions, scored_regions
 from wardround.lookup import suggestion
 from wardround.models import MODELS
 from wardround.models.build import build_model
-from wardround.plan.schema import CohortPlan, Plan, StrategyPlan
+from wardround.plan.schema import CohortPlan, DataPlan, Plan, StrategyPlan
+from wardround.sites.classify import classify
+from wardround.sites.examine import Examine
+from wardround.sites.segment import examine
 from wardround.sites.site import Bench, SiteRows
 from wardround.strategies import STRATEGIES
 from wardround.strategies.base import Strategy
@@ -30,48 +38,104 @@ from wardround.training.schedule import learning_rate
 Arm = Literal["federated", "pooled", "local"]
 ARMS: tuple[Arm, ...] = ("federated", "pooled", "local")
 POOLED = "pooled"  # name of the one site that holds all rows
+METRICS: dict[Task, tuple[str, ...]] = {  # that may choose the round, the task's headline first
+    "binary": ("balanced_accuracy", "auroc", "accuracy", "loss"), "multiclass": ("balanced_accuracy", "auroc", "accuracy", "loss"),
+    "multilabel": ("auroc", "loss"), "segmentation": ("dice", "loss")}
 
 
 @dataclass(frozen=True, kw_only=True, eq=False)
 class ArmBlueprint:
-    """All that a worker process needs to be any site of this arm."""
+    """All that a worker process needs to be any site of this arm.
+
+    classes: what the model answers. regions: unions of classes that a segmentation is scored by. class_weights: (C,), of the loss.
+    """
 
     plan: Plan
     strategy: Strategy
     rows: Mapping[str, SiteRows]
-    images: np.ndarray
-    labels: np.ndarray
-    num_classes: int
+    feed: Feed
+    task: Task
+    classes: tuple[str, ...]
+    regions: Mapping[str, tuple[int, ...]] = field(default_factory=dict)
+    class_weights: np.ndarray | None = None
 
     def model(self) -> FlatModel:
         """The model with its initial weights: the same for all arms of a seed."""
-        module = build_model(self.plan.model, in_channels=self.plan.data.channels, num_outputs=self.num_classes,
-                             size=self.plan.data.size, seed=self.plan.seed)
-        return FlatModel(module, self.device)
+        plan = self.plan
+        module = build_model(plan.model, in_channels=plan.data.channels, num_outputs=len(self.classes),
+                             shape=network_shape(plan.data, self.task), dense=self.task == "segmentation", seed=plan.seed)
+        return FlatModel(module, self.device, share=plan.model.share)
 
     @property
     def device(self) -> str:
         return device_of(self.plan)
 
     def bench(self) -> Bench:
-        return Bench(model=self.model(), images=self.images, labels=torch.from_numpy(self.labels), num_classes=self.num_classes,
-                     loss=self._loss(), augment=Augment(self.plan.augment), normalisation=self.plan.data.normalise,
-                     precision=self.plan.engine.precision, seed=self.plan.seed)
+        weights = None if self.class_weights is None else torch.tensor(self.class_weights, dtype=torch.float32, device=self.device)
+        loss = make_loss(self.plan.recipe, weights, self.task)
+        return Bench(model=self.model(), feed=self.feed, loss=loss, examine=self._examine(loss), precision=self.plan.engine.precision,
+                     seed=self.plan.seed)
 
-    def _loss(self) -> Loss:
-        """Class weights come from the sites' class counts, summed; no row leaves a site for them."""
-        if self.plan.recipe.class_weights == "none":
-            return make_loss(self.plan.recipe, None)
-        counts = sum((class_counts(self.labels[rows.train], self.num_classes) for rows in self.rows.values()),
-                     start=np.zeros(self.num_classes, np.int64))
-        return make_loss(self.plan.recipe, torch.tensor(balanced_weights(counts), dtype=torch.float32, device=self.device))
+    def _examine(self, loss: Loss) -> Examine:
+        device, num_classes = torch.device(self.device), len(self.classes)
+        if isinstance(self.feed, ImageFeed):
+            return partial(classify, feed=self.feed, loss=loss, num_classes=num_classes, device=device)
+        return partial(examine, feed=cast(CaseFeed, self.feed), patch=patch_of(self.plan.data), loss=loss, num_classes=num_classes,
+                       device=device, scored=scored_regions(self.classes, self.regions),
+                       headline=headline_regions(self.classes, self.regions))
 
 
 def build(plan: Plan, prepared: Prepared, arm: Arm, site: str | None = None) -> ArmBlueprint:
     """The blueprint of one arm. site: which hospital trains alone, for arm "local"."""
     arm_plan = plan_of_arm(plan, arm, len(prepared.site_names))
-    return ArmBlueprint(plan=arm_plan, strategy=build_strategy(arm_plan), rows=rows_of_arm(prepared, arm, site), images=prepared.pixels,
-                        labels=prepared.catalogue.labels.astype(np.int64), num_classes=len(prepared.catalogue.classes))
+    rows, catalogue = rows_of_arm(prepared, arm, site), prepared.catalogue
+    primary_metric(plan, catalogue.task)
+    return ArmBlueprint(plan=arm_plan, strategy=build_strategy(arm_plan), rows=rows, feed=feed_of(plan, prepared), task=catalogue.task,
+                        classes=catalogue.classes, regions=catalogue.regions,
+                        class_weights=class_weights(catalogue, rows) if plan.recipe.class_weights == "balanced" else None)
+
+
+def primary_metric(plan: Plan, task: Task) -> str:
+    """The test metric that matters most: the one that chooses the round, or the task's headline where that is the loss.
+
+    PlanError if the task has no such metric."""
+    if plan.rounds.metric not in METRICS[task]:
+        raise PlanError(f"rounds.metric = \"{plan.rounds.metric}\" does not fit a {task} task. Choose one of: {', '.join(METRICS[task])}.")
+    return METRICS[task][0] if plan.rounds.metric == "loss" else plan.rounds.metric
+
+
+def feed_of(plan: Plan, prepared: Prepared) -> Feed:
+    """Where the sites of this process take their batches from."""
+    catalogue, augment = prepared.catalogue, Augment(plan.augment)
+    if prepared.volumes is not None and catalogue.task == "segmentation":
+        return VolumeFeed(volumes=prepared.volumes, patients=catalogue.patients, patch=plan.data.patch, foreground=plan.data.foreground,
+                          augment=augment)
+    if prepared.masks is not None:
+        return SliceFeed(images=prepared.pixels, masks=prepared.masks, patients=catalogue.patients, normalisation=plan.data.normalise,
+                         augment=augment)
+    images = prepared.pixels if prepared.volumes is None else prepared.volumes.stacked()
+    return ImageFeed(images=images, labels=torch.from_numpy(catalogue.labels.astype(np.int64)), normalisation=plan.data.normalise,
+                     augment=augment)
+
+
+def patch_of(plan: DataPlan) -> tuple[int, int, int]:
+    """Depth, height and width of what the network sees; a depth of 1 is a 2-D network."""
+    return plan.patch if plan.dims == 3 else (1, plan.size, plan.size)
+
+
+def network_shape(plan: DataPlan, task: Task) -> tuple[int, ...]:
+    """The network's spatial shape: (H, W), or (D, H, W) for volumes; only masks of volumes can be drawn slice by slice."""
+    is_flat = plan.dims == 2 or (task == "segmentation" and plan.patch[0] == 1)
+    return patch_of(plan)[1:] if is_flat else plan.patch
+
+
+def class_weights(catalogue: Catalogue, rows: Mapping[str, SiteRows]) -> np.ndarray:
+    """Weights from the sites' counts of training images by class, summed; no row leaves a site for them."""
+    counts = [catalogue.counts(held.train) for held in rows.values()]
+    total = np.array([sum(held[name] for held in counts) for name in catalogue.classes])
+    if catalogue.task == "multilabel":
+        return finding_weights(total, sum(len(held.train) for held in rows.values()))
+    return balanced_weights(total)
 
 
 def plan_of_arm(plan: Plan, arm: Arm, num_sites: int) -> Plan:

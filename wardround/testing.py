@@ -19,8 +19,10 @@ from wardround.build import ArmBlueprint, initial_params
 from wardround.core.events import silent
 from wardround.core.exchange import EvaluateOrder, SiteFailed
 from wardround.core.params import FlatModel
-from wardround.data.catalogue import Catalogue
+from wardround.data.catalogue import Catalogue, files_of
 from wardround.data.datasets.base import Reader
+from wardround.data.feeds import ImageFeed
+from wardround.data.transforms import Augment
 from wardround.fleet.base import Fleet
 from wardround.fleet.local import LocalFleet
 from wardround.plan.schema import AugmentPlan, DataPlan, ModelPlan, Plan, Recipe, RoundsPlan
@@ -59,8 +61,9 @@ def toy_blueprint(strategy: MakeStrategy = FedAvg, *, num_sites: int = 3, seed: 
         name = f"site-{index + 1}"
         rows[name] = SiteRows(name=name, train=numbers[:train], val=numbers[train : train + val], test=numbers[train + val :])
         start += train + val + test
-    return ArmBlueprint(plan=plan, strategy=strategy(recipe=recipe, **settings), rows=rows, images=images,
-                        labels=labels.astype(np.int64), num_classes=num_classes)
+    feed = ImageFeed(images=images, labels=torch.from_numpy(labels.astype(np.int64)), normalisation="fixed", augment=Augment(plan.augment))
+    return ArmBlueprint(plan=plan, strategy=strategy(recipe=recipe, **settings), rows=rows, feed=feed,
+                        task="binary" if num_classes == 2 else "multiclass", classes=tuple(f"class-{i}" for i in range(num_classes)))
 
 
 def toy_run(blueprint: ArmBlueprint, *, workers: int = 1, course: Course | None = None, memories: Any = None,
@@ -124,8 +127,9 @@ def check_dataset(reader: Reader, folder: Path) -> None:
     _expect(list(first.images) == list(second.images), "two readings give the images in another order")
     _expect(len(set(first.images.tolist())) == len(first), "an image is listed twice")
     _expect(set(first.splits.tolist()) <= {"", "train", "val", "test"}, "a published split must be train, val, test or empty")
-    missing = [image for image in first.images if "#" not in image and not (first.root / image).is_file()]
-    _expect(not missing, f"{len(missing)} images of the catalogue do not exist, e.g. {missing[:1]}")
+    files = [file for image in first.images for file in files_of(image) if "#" not in image]
+    missing = [file for file in files if not (first.root / file).is_file()]
+    _expect(not missing, f"{len(missing)} files of the catalogue do not exist, e.g. {missing[:1]}")
 
 
 def check_fleet(make: Callable[[ArmBlueprint], Fleet]) -> None:

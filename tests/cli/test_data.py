@@ -1,8 +1,10 @@
-"""data list, data inspect, data check, phantom, sites."""
+"""data list, data inspect, data check, data fetch, data convert, phantom, sites."""
 
+import pickle
 from collections.abc import Callable
 from pathlib import Path
 
+import numpy as np
 import pytest
 
 from wardround.data.datasets import DATASETS
@@ -69,3 +71,40 @@ def test_phantom_writes_a_folder_that_its_own_reader_knows(wardround: Run, tmp_p
 def test_phantom_of_an_unknown_data_set_names_the_near_one(wardround: Run, tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
     assert wardround("phantom", "chest-xrai", tmp_path / "phantoms") == 2
     assert "Did you mean 'chest-xray'?" in capsys.readouterr().err
+
+
+def test_convert_writes_a_folder_that_inspect_knows(wardround: Run, tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
+    (tmp_path / "old.p").write_bytes(pickle.dumps([[0, 1, 1], np.zeros((3, 6, 8))]))
+    assert wardround("data", "convert", tmp_path / "old.p", tmp_path / "folder", "--classes", "left,right") == 0
+    shown = capsys.readouterr().out
+    assert "left 1, right 2" in shown
+    assert "executed" in shown
+    assert wardround("data", "inspect", tmp_path / "folder") == 0
+
+
+def test_convert_of_a_file_that_asks_for_code_is_a_data_error(wardround: Run, tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
+    (tmp_path / "old.p").write_bytes(b"cos\nsystem\n(S'touch sentinel'\ntR.")
+    assert wardround("data", "convert", tmp_path / "old.p", tmp_path / "folder") == 3
+    assert "os.system: refused; nothing was executed" in capsys.readouterr().err
+
+
+def test_fetch_shows_the_terms_and_wants_them_accepted(wardround: Run, tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
+    assert wardround("data", "fetch", "pneumoniamnist", tmp_path / "out") == 2
+    shown = capsys.readouterr()
+    assert "CC BY 4.0" in shown.out
+    assert "--accept-licence" in shown.err
+    assert not (tmp_path / "out").exists()
+
+
+def test_fetch_without_network_tells_the_manual_way(wardround: Run, tmp_path: Path, monkeypatch: pytest.MonkeyPatch,
+                                                    capsys: pytest.CaptureFixture[str]) -> None:
+    monkeypatch.setenv("WARDROUND_FETCH_URL", "http://127.0.0.1:9")  # the discard port: nobody listens
+    monkeypatch.setenv("no_proxy", "*")
+    monkeypatch.setattr("time.sleep", lambda seconds: None)  # between tries
+    assert wardround("data", "fetch", "pneumoniamnist", tmp_path / "out", "--accept-licence") == 3
+    assert "wardround data inspect" in capsys.readouterr().err
+
+
+def test_fetch_of_an_unknown_name_lists_those_there_are(wardround: Run, tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
+    assert wardround("data", "fetch", "pneumonia", tmp_path / "out", "--accept-licence") == 2
+    assert "Did you mean 'pneumoniamnist'?" in capsys.readouterr().err

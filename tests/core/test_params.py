@@ -4,8 +4,10 @@ import pytest
 import torch
 from torch import nn
 
-from wardround.core.params import FlatModel, Layout, Params, load_named, params_of
-from wardround.errors import AggregationError
+from wardround.core.params import FlatModel, Layout, Params, params_of
+from wardround.errors import AggregationError, PlanError
+from wardround.models.build import build_model
+from wardround.plan.schema import ModelPlan
 
 
 def net() -> nn.Module:
@@ -87,17 +89,73 @@ def test_a_vector_of_another_length_or_type_is_refused(flat: torch.Tensor) -> No
         Params(flat, vector(1.0, 2.0).layout)
 
 
-def test_named_tensors_make_the_trip_back() -> None:
-    params = FlatModel(net()).params
-    assert torch.equal(load_named(params.named(), params.layout).flat, params.flat)
+def test_tensors_make_the_trip_back() -> None:
+    model, other = FlatModel(net()), FlatModel(net())
+    other.load_tensors({name: tensor.clone() for name, tensor in model.tensors().items()})
+    assert torch.equal(other.params.flat, model.params.flat)
 
 
-def test_named_tensors_that_do_not_fit_are_named() -> None:
-    params = FlatModel(net()).params
-    tensors = params.named()
+def test_tensors_that_do_not_fit_are_named() -> None:
+    model = FlatModel(net())
+    tensors = model.tensors()
     with pytest.raises(AggregationError, match=r"missing \['0.weight'\]"):
-        load_named({name: tensor for name, tensor in tensors.items() if name != "0.weight"}, params.layout)
+        model.load_tensors({name: tensor for name, tensor in tensors.items() if name != "0.weight"})
     with pytest.raises(AggregationError, match=r"unknown \['more'\]"):
-        load_named({**tensors, "more": torch.zeros(1)}, params.layout)
+        model.load_tensors({**tensors, "more": torch.zeros(1)})
     with pytest.raises(AggregationError, match="has shape"):
-        load_named({**tensors, "0.bias": torch.zeros(7)}, params.layout)
+        model.load_tensors({**tensors, "0.bias": torch.zeros(7)})
+
+
+# --- partial federation: only what is shared is trained and sent
+
+
+def test_only_shared_tensors_are_in_the_vector() -> None:
+    module = net()
+    layout = FlatModel(module, share=["0.*"]).params.layout
+    assert {entry.name for entry in layout.entries} == {"0.weight", "0.bias"}
+    assert layout.num_bytes == 4 * sum(tensor.numel() for tensor in module[0].parameters())
+
+
+def test_what_is_not_shared_never_changes() -> None:
+    model = FlatModel(net(), share=["0.*"])
+    before = {name: tensor.clone() for name, tensor in model.tensors().items()}
+    model.train()(torch.randn(8, 1, 3, 3) + 3).sum().backward()
+    model.params.trainable.sub_(model.grads)
+    changed = {name for name, tensor in model.tensors().items() if not torch.equal(tensor, before[name])}
+    assert changed == {"0.weight", "0.bias"}
+
+
+def test_a_frozen_batch_norm_stays_in_evaluation_and_a_shared_one_trains() -> None:
+    frozen, shared = FlatModel(net(), share=["0.*"]), FlatModel(net(), share=["1.*"])
+    assert not frozen.train()[1].training
+    assert shared.train()[1].training
+    assert {entry.name for entry in shared.params.layout.entries} >= {"1.running_mean", "1.running_var"}
+
+
+def test_sharing_everything_by_name_is_sharing_everything() -> None:
+    module = net()
+    assert FlatModel(module, share=["*"]).params.layout == FlatModel(net()).params.layout
+
+
+def test_layers_without_tensors_keep_training_mode() -> None:
+    module = torch.nn.Sequential(torch.nn.Linear(2, 2), torch.nn.Dropout(), torch.nn.Linear(2, 1))
+    model = FlatModel(module, share=["2.*"]).train()
+    assert model[1].training
+
+
+def test_a_pattern_that_fits_nothing_is_an_error_with_the_nearest_name() -> None:
+    module = torch.nn.Sequential()
+    module.add_module("layer4", torch.nn.Linear(2, 2))
+    with pytest.raises(PlanError, match="no tensor of the model fits 'layer5.*'. Did you mean 'layer4'"):
+        FlatModel(module, share=["layer5.*"])
+
+
+def test_resnet34_shares_61_6_percent_with_layer4_and_fc_and_0_03_with_its_head() -> None:
+    def numbers(share: list[str]) -> int:
+        plan = ModelPlan(name="resnet34", norm="batch", stem="7x7")
+        module = build_model(plan, in_channels=3, num_outputs=14, shape=(64, 64), seed=0)
+        return FlatModel(module, share=share).params.layout.num_trainable
+
+    whole = numbers([])
+    assert round(100 * numbers(["layer4.*", "fc.*"]) / whole, 1) == 61.6
+    assert round(100 * numbers(["fc.*"]) / whole, 2) == 0.03

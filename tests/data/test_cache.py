@@ -1,9 +1,6 @@
 import errno
-import subprocess
-import sys
 import time
 from concurrent.futures import ProcessPoolExecutor
-from concurrent.futures.process import BrokenProcessPool
 from multiprocessing import get_context
 from pathlib import Path
 
@@ -231,20 +228,6 @@ def test_a_disk_that_fills_up_keeps_what_is_decoded(tmp_path: Path, monkeypatch:
     assert seen == ["4.png", "5.png"]
 
 
-def test_images_of_a_process_that_died_are_decoded_in_this_one(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr(cache, "CHUNK", 2)
-    monkeypatch.setattr(cache, "ALONE", 0)
-
-    def dying(job: object, images: list[str], starts: list[int], workers: int) -> object:
-        yield cache._decode_chunk(job, 2, images[2:4])
-        raise BrokenProcessPool
-
-    monkeypatch.setattr(cache, "_decoded_apart", dying)
-    found = open_cache(written(tmp_path / "images"), size=8, channels=1, workers=2)
-    assert (found.reasons == "").all()
-    assert found.pixels.any(axis=(1, 2, 3)).all()
-
-
 def test_caches_live_where_the_environment_says(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setenv("WARDROUND_CACHE", str(tmp_path / "own"))
     assert open_cache(written(tmp_path / "images"), size=8, channels=1).folder.is_relative_to(tmp_path / "own")
@@ -263,20 +246,3 @@ def test_size_and_channels_have_caches_of_their_own(tmp_path: Path) -> None:
 def test_decoded_pixels_cannot_be_written(tmp_path: Path) -> None:
     with pytest.raises(ValueError, match="read-only"):
         open_cache(written(tmp_path / "images"), size=8, channels=1).pixels[0] = 0
-
-
-def test_a_script_without_main_guard_runs_once(tmp_path: Path) -> None:
-    table = written(tmp_path / "images", num=300)
-    script = tmp_path / "script.py"
-    script.write_text(f"""
-from pathlib import Path
-import numpy as np
-from wardround.data.cache import open_cache
-from wardround.data.catalogue import Catalogue, text_column
-none = text_column([""] * 300)
-table = Catalogue(name="test", root=Path({str(table.root)!r}), classes=("a",), images=text_column([f"{{i}}.png" for i in range(300)]),
-                  labels=np.zeros(300, np.int64), patients=none, splits=none)
-print((open_cache(table, size=8, channels=1, workers=2, folder=Path({str(tmp_path / "cache")!r})).reasons == "").sum())
-""")
-    ended = subprocess.run([sys.executable, str(script)], capture_output=True, text=True, check=False)
-    assert (ended.stdout, ended.stderr) == ("300\n", "")

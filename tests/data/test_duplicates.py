@@ -49,16 +49,63 @@ def test_one_image_is_one_group() -> None:
     assert near_duplicates(hashes_of(7), 12).tolist() == [0]
 
 
-@pytest.mark.parametrize("block", [1, 7, 64])
-def test_blocks_find_what_all_pairs_at_once_find(block: int, monkeypatch: pytest.MonkeyPatch) -> None:
-    rng = np.random.default_rng(3)
-    seeds = rng.integers(0, 2, (20, 256))
-    bits = seeds[rng.integers(0, 20, 90)] ^ (rng.random((90, 256)) < 0.03)
-    distances = (bits[:, None] != bits[None]).sum(2)
-    expected = components_by_hand(90, distances <= 12)
-    assert 20 < len(set(expected)) < 90
+def planted(rng: np.random.Generator, *, num: int, seeds: int, ones: float, flips: float) -> np.ndarray:
+    """Bits of noisy copies of a few seeds: (num, 256) of 0 and 1."""
+    bits = rng.random((seeds, 256)) < ones
+    return (bits[rng.integers(0, seeds, num)] ^ (rng.random((num, 256)) < flips)).astype(np.uint8)
+
+
+def all_pairs(bits: np.ndarray, max_bits: int) -> list[int]:
+    """The definition: components of the graph of all pairs."""
+    return components_by_hand(len(bits), (bits[:, None] != bits[None]).sum(2) <= max_bits)
+
+
+@given(st.integers(0, 10**6), st.integers(1, 60), st.integers(1, 12), st.sampled_from([0, 1, 3, 4, 12, 30, 64]),
+       st.sampled_from([0.0, 0.02, 0.5]), st.sampled_from([0.0, 0.01, 0.03, 0.1]))
+@settings(max_examples=80, deadline=None)
+def test_components_are_those_of_comparing_all_pairs(seed: int, num: int, seeds: int, max_bits: int, ones: float, flips: float) -> None:
+    bits = planted(np.random.default_rng(seed), num=num, seeds=seeds, ones=ones, flips=flips)
+    assert near_duplicates(np.packbits(bits, axis=1), max_bits).tolist() == all_pairs(bits, max_bits)
+
+
+@pytest.mark.parametrize("short_run", [1, 3, 24])
+@pytest.mark.parametrize("block", [1, 7, 2048])
+def test_short_and_long_runs_and_blocks_find_the_same(short_run: int, block: int, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(duplicates, "SHORT_RUN", short_run)
     monkeypatch.setattr(duplicates, "BLOCK", block)
+    bits = planted(np.random.default_rng(3), num=120, seeds=12, ones=0.5, flips=0.025)
+    expected = all_pairs(bits, 12)
+    assert 12 < len(set(expected)) < 120
     assert near_duplicates(np.packbits(bits, axis=1), 12).tolist() == expected
+
+
+@pytest.mark.parametrize("place", range(13))
+def test_a_pair_is_found_by_whichever_bits_it_agrees_on(place: int) -> None:
+    bits = np.random.default_rng(place).integers(0, 2, (200, 256), dtype=np.uint8)
+    bits[150] = bits[20]
+    bits[150, [part + 13 * 5 for part in range(13) if part != place]] ^= 1  # one bit in each of the other twelve sets
+    found = near_duplicates(np.packbits(bits, axis=1), 12)
+    assert found[150] == found[20]
+    assert len(set(found.tolist())) == 199
+
+
+def test_many_nearly_flat_pictures_are_compared_all_with_all(monkeypatch: pytest.MonkeyPatch) -> None:
+    compared: list[int] = []
+    whole = duplicates._joined_in
+    monkeypatch.setattr(duplicates, "_joined_in", lambda parents, kinds, rows: compared.append(len(rows)) or whole(parents, kinds, rows))
+    bits = planted(np.random.default_rng(5), num=150, seeds=1, ones=0, flips=0.03)
+    assert near_duplicates(np.packbits(bits, axis=1), 12).tolist() == all_pairs(bits, 12)
+    assert compared == [len(np.unique(bits, axis=0))]
+
+
+def test_hashes_that_share_few_bits_are_not_compared(monkeypatch: pytest.MonkeyPatch) -> None:
+    compared: list[int] = []
+    near_pairs = duplicates._Hashes.near_pairs
+    monkeypatch.setattr(duplicates._Hashes, "near_pairs",
+                        lambda self, left, right: compared.append(len(left)) or near_pairs(self, left, right))
+    hashes = np.random.default_rng(7).integers(0, 256, (3000, 32), dtype=np.uint8)
+    assert len(set(near_duplicates(hashes, 12).tolist())) == 3000
+    assert sum(compared) < 3000
 
 
 def test_unknown_values_are_each_alone() -> None:

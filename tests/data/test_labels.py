@@ -3,7 +3,7 @@
 import numpy as np
 import pytest
 
-from wardround.data.labels import balanced_weights, canonical, class_counts, class_index
+from wardround.data.labels import balanced_weights, canonical, class_counts, class_index, finding_weights
 
 
 @pytest.mark.parametrize(("written", "meant"), [
@@ -40,3 +40,12 @@ def test_an_absent_class_has_no_weight_and_does_not_change_the_others() -> None:
 
 def test_no_images_have_no_weights() -> None:
     assert balanced_weights(np.array([0, 0])).tolist() == [0.0, 0.0]
+
+
+def test_a_finding_weighs_as_many_times_more_as_it_is_rarer() -> None:
+    assert finding_weights(np.array([10, 50, 80]), 100).tolist() == pytest.approx([9.0, 1.0, 0.25])
+
+
+def test_weights_of_findings_are_bounded_and_one_where_there_is_nothing_to_count() -> None:
+    assert finding_weights(np.array([1, 100, 0]), 100).tolist() == pytest.approx([20.0, 0.05, 1.0])
+    assert finding_weights(np.array([0]), 0).tolist() == [1.0]

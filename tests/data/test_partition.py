@@ -16,7 +16,7 @@ LABELS = np.arange(40).repeat(10) % 4
 
 
 def homes(plan: SitesPlan, labels=LABELS, groups=GROUPS, split=SPLIT, seed=0, column=None) -> np.ndarray:
-    return partition(labels, groups, split, plan, classes=CLASSES, seed=seed, column=column)
+    return partition(np.eye(len(CLASSES), dtype=np.int64)[labels], groups, split, plan, classes=CLASSES, seed=seed, column=column)
 
 
 def table(found: np.ndarray, split: str = "train") -> np.ndarray:

@@ -49,7 +49,7 @@ def test_readable_rows_are_each_at_one_site_in_one_split(small: Plan) -> None:
     assert ready.ledger.counts() == {"used": 59, "skipped": 0, "failed": 1}
     assert ready.ledger.reason[7] == "truncated"
     check_no_leak(ready.split, ready.groups)
-    assert sum(map(sum, ready.counts().values())) == len(ready.rows(None, "train"))
+    assert sum(sum(held.values()) for held in ready.counts().values()) == len(ready.rows(None, "train"))
 
 
 def test_identical_pixels_bind_their_patients(small: Plan) -> None:

@@ -118,8 +118,8 @@ def test_evaluation_with_detail_names_each_row(tmp_path) -> None:
         order = EvaluateOrder(round=0, params=initial_params(blueprint), rows="test", detail=True)
         for report in fleet.evaluate(order, list(fleet.sites())):
             assert report.rows.tolist() == blueprint.rows[report.site].test.tolist()
-            assert report.probabilities.shape == (6, 2)
-            assert report.probabilities.sum(1) == pytest.approx(1)
+            assert report.values.shape == (6, 2)
+            assert report.values.sum(1) == pytest.approx(1)
             assert report.tally.num_examples == 6
     finally:
         fleet.close()

@@ -45,6 +45,12 @@ def no_module():
 def wrong_channels():
     return nn.Conv2d(5, 2, 3)
 
+def same_size(in_channels, num_outputs, dims):
+    return (nn.Conv3d if dims == 3 else nn.Conv2d)(in_channels, num_outputs, 3, padding=1)
+
+def of_shape(shape, num_outputs):
+    return nn.Sequential(nn.Flatten(), nn.Linear(shape[0] * shape[1] * shape[2], num_outputs))
+
 class PairInTraining(Plain):
     def forward(self, x):
         return (super().forward(x), x) if self.training else super().forward(x)
@@ -63,7 +69,7 @@ def own(tmp_path: Path) -> str:
 
 def built(name: str, *, seed: int = 0, num_outputs: int = 2, size: int = 28, **arguments: object) -> nn.Module:
     plan = ModelPlan.model_validate({"name": name, **arguments})
-    return build_model(plan, in_channels=1, num_outputs=num_outputs, size=size, seed=seed)
+    return build_model(plan, in_channels=1, num_outputs=num_outputs, shape=(size, size), seed=seed)
 
 
 def weights(model: nn.Module) -> Tensor:
@@ -71,7 +77,7 @@ def weights(model: nn.Module) -> Tensor:
 
 
 @pytest.mark.parametrize(("name", "arguments"), [
-    ("cnn", {}), ("resnet18", {"width": 0.25}), ("resnet34", {"width": 0.125}), ("resnet50", {"width": 0.125}),
+    ("efficientnet-lite0", {}), ("cnn", {}), ("resnet18", {"width": 0.25}), ("resnet34", {"width": 0.125}), ("resnet50", {"width": 0.125}),
     ("densenet121", {"growth": 4}),
 ])
 @pytest.mark.parametrize("norm", ["batch", "group"])
@@ -138,7 +144,7 @@ def test_unknown_argument_of_a_resnet_names_only_what_a_plan_may_set() -> None:
 
 def test_facts_of_the_data_cannot_be_set() -> None:
     with pytest.raises(PlanError, match=r"model.size cannot be set: it follows from data.size"):
-        build_model(ModelPlan.model_validate({"size": 64}), in_channels=1, num_outputs=2, size=28, seed=0)
+        build_model(ModelPlan.model_validate({"size": 64}), in_channels=1, num_outputs=2, shape=(28, 28), seed=0)
 
 
 def test_missing_argument_is_named(own: str) -> None:
@@ -155,10 +161,60 @@ def test_value_of_a_wrong_type_names_the_model_and_the_values() -> None:
     ("three_outputs", r"into \(2, 2\) .*got \(2, 3\)"),
     ("PairInTraining", r"into \(2, 2\) .*got tuple in training"),
     ("infinite", "NaN or infinite numbers"),
-    ("no_module", "must give a torch.nn.Module, got int"),
+    ("no_module", "must give a torch.nn.Module or a keras.Model, got int"),
     ("wrong_channels", r"fails on a batch of shape \(2, 1, 28, 28\)"),
     ("number", "must be a function or a class, got int"),
 ])
 def test_unusable_network_says_what_was_expected_and_found(own: str, name: str, said: str) -> None:
     with pytest.raises(PlanError, match=said):
         built(f"{own}:{name}")
+
+
+@pytest.mark.parametrize(("name", "shape"), [
+    ("unet", (16, 16)), ("unet", (8, 16, 16)), ("attention-unet", (16, 16)), ("attention-unet", (8, 16, 16)),
+])
+@pytest.mark.parametrize("norm", ["batch", "group", "instance"])
+def test_networks_that_draw_give_every_position_of_pictures_and_volumes_a_class(name: str, shape: tuple[int, ...], norm: str) -> None:
+    plan = ModelPlan.model_validate({"name": name, "norm": norm, "width": 4, "depth": 3})
+    model = build_model(plan, in_channels=2, num_outputs=3, shape=shape, dense=True, seed=0)
+    assert model(torch.ones(2, 2, *shape)).shape == (2, 3, *shape)
+    kinds = {kind for module in model.modules() if (kind := type(module).__name__.removesuffix("2d").removesuffix("3d")).endswith("Norm")}
+    assert kinds == {{"batch": "BatchNorm", "group": "GroupNorm", "instance": "InstanceNorm"}[norm]}
+
+
+def test_own_network_may_draw_and_is_told_the_number_of_dimensions(own: str) -> None:
+    for shape in ((8, 8), (4, 8, 8)):
+        model = build_model(ModelPlan(name=f"{own}:same_size"), in_channels=1, num_outputs=2, shape=shape, dense=True, seed=0)
+        assert model(torch.ones(1, 1, *shape)).shape == (1, 2, *shape)
+
+
+def test_own_network_of_volumes_is_told_their_shape(own: str) -> None:
+    model = build_model(ModelPlan(name=f"{own}:of_shape"), in_channels=1, num_outputs=2, shape=(3, 4, 5), seed=0)
+    assert model[1].in_features == 60
+
+
+@pytest.mark.parametrize(("name", "shape", "dense", "said"), [
+    ("unet", (16, 16), False, "'unet' draws masks; this data set has labels: choose cnn, resnet18"),
+    ("cnn", (16, 16), True, "'cnn' tells classes; this data set has masks to draw: choose unet, attention-unet"),
+    ("resnet18", (8, 16, 16), False, "'resnet18' reads pictures; this data set has volumes: choose slice-sequence,"),
+    ("slice-sequence", (16, 16), False, "'slice-sequence' reads volumes; this data set has pictures: choose cnn"),
+])
+def test_network_of_another_kind_is_refused_with_those_that_fit(name: str, shape: tuple[int, ...], dense: bool, said: str) -> None:
+    with pytest.raises(PlanError, match=said):
+        build_model(ModelPlan(name=name), in_channels=1, num_outputs=2, shape=shape, dense=dense, seed=0)
+
+
+def test_own_network_that_gives_numbers_where_masks_are_due_says_the_shapes(own: str) -> None:
+    with pytest.raises(PlanError, match=r"into \(2, 3, 28, 28\) \(a number for each class at each position\), got \(2, 3\)"):
+        build_model(ModelPlan(name=f"{own}:three_outputs"), in_channels=1, num_outputs=3, shape=(28, 28), dense=True, seed=0)
+
+
+def test_first_weights_come_from_the_file_after_the_norm_was_chosen(tmp_path: Path) -> None:
+    torch.save(built("cnn", seed=1, norm="batch").state_dict(), tmp_path / "first.pth")
+    model = built("cnn", seed=2, norm="group", weights=str(tmp_path / "first.pth"))
+    assert torch.equal(weights(model), weights(built("cnn", seed=1)))
+
+
+def test_instance_norm_on_a_single_position_is_refused_before_training() -> None:
+    with pytest.raises(PlanError, match="more than 1 spatial element"):
+        built("resnet18", size=8, norm="instance", width=0.125)

@@ -70,3 +70,25 @@ def test_behind_a_linear_layer_all_channels_make_one_group() -> None:
 
 def test_training_mode_is_kept() -> None:
     assert use_norm(nested().eval(), "group")[1].training is False
+
+
+@pytest.mark.parametrize("dims", [2, 3])
+@pytest.mark.parametrize("norm", ["batch", "group", "instance"])
+@pytest.mark.parametrize("old", ["BatchNorm", "InstanceNorm"])
+def test_any_norm_becomes_any_other_in_the_same_number_of_dimensions(old: str, norm: str, dims: int) -> None:
+    new = use_norm(getattr(nn, f"{old}{dims}d")(8, eps=1e-3), norm)
+    expected = {"batch": f"BatchNorm{dims}d", "group": "GroupNorm", "instance": f"InstanceNorm{dims}d"}[norm]
+    assert type(new).__name__ == expected
+    assert new.weight.shape == new.bias.shape == (8,)
+    assert new.eps == 1e-3
+    assert new(torch.rand(2, 8, *[4] * dims)).shape == (2, 8, *[4] * dims)
+
+
+def test_instance_norm_has_no_running_statistics() -> None:
+    model = use_norm(nested(), "instance")
+    assert not list(model.buffers())
+    assert model[2]["branch"][0][1].weight.tolist() == [0.0] * 12
+
+
+def test_instance_norm_behind_a_linear_layer_is_one_group() -> None:
+    assert use_norm(nn.BatchNorm1d(8), "instance")(torch.rand(2, 8)).shape == (2, 8)

@@ -59,7 +59,7 @@ def test_a_key_like_no_other_gets_the_list(write: Write) -> None:
     ("num = 0", "rounds.num = 0: must be at least 1."),
     ('num = "many"', "rounds.num = 'many': must be a whole number."),
     ("num = 2.5", "rounds.num = 2.5: must be a whole number."),
-    ('metric = "auc"', "rounds.metric = 'auc': must be 'loss', 'accuracy', 'balanced_accuracy' or 'auroc'. Did you mean 'auroc'?"),
+    ('metric = "auc"', "rounds.metric = 'auc': must be 'loss', 'accuracy', 'balanced_accuracy', 'auroc' or 'dice'. Did you mean 'auroc'?"),
     ("checkpoint_every_s = nan", "rounds.checkpoint_every_s = nan: must be a finite number."),
 ])
 def test_a_wrong_value_is_shown_with_what_is_allowed(write: Write, line: str, expected: str) -> None:

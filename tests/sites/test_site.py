@@ -72,7 +72,7 @@ def test_evaluation_counts_every_row_once_and_changes_nothing() -> None:
     site, params = site_of(blueprint), initial_params(blueprint)
     report = site.evaluate(EvaluateOrder(round=0, params=params, rows="val"))
     assert report.tally.num_examples == 4
-    assert report.probabilities is None
+    assert report.values is None
     assert torch.equal(site.bench.model.params.flat, params.flat)
 
 

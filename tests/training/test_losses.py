@@ -5,7 +5,9 @@ import torch
 from torch import Tensor
 from torch.nn import functional
 
+from wardround.data.catalogue import Task
 from wardround.errors import PlanError
+from wardround.models.monai import part
 from wardround.plan.schema import Recipe
 from wardround.training.losses import Loss, make_loss
 
@@ -150,3 +152,129 @@ def test_label_smoothing_is_refused_where_it_has_no_meaning(name: str) -> None:
 def test_smooth_l1_of_even_odds_by_hand() -> None:
     p = exp(1) / (exp(1) + 1)
     assert float(loss("smooth_l1")(torch.tensor([[1.0, 0.0]]), torch.tensor([0]))) == pytest.approx((1 - p) ** 2 / 2)
+
+
+def make(name: str, task: Task, weights: Tensor | None = None, **settings: object) -> Loss:
+    return make_loss(Recipe.model_validate({"loss": name, **settings}), weights, task)
+
+
+FINDINGS = torch.tensor([[1, 0, 1], [0, 0, 0]])
+
+
+def findings_logits() -> Tensor:
+    return torch.tensor([[log(3.0), 0.0, -log(3.0)], [-log(3.0), 0.0, log(3.0)]])  # sigmoids 3/4, 1/2, 1/4; 1/4, 1/2, 3/4
+
+
+def test_loss_of_several_findings_is_the_mean_of_each_alone() -> None:
+    found = make("binary_cross_entropy", "multilabel")
+    expected = [(-log(3 / 4) - log(1 / 2) - log(1 / 4)) / 3, (-log(3 / 4) - log(1 / 2) - log(1 / 4)) / 3]
+    assert found.per_image(findings_logits(), FINDINGS).tolist() == pytest.approx(expected)
+    assert found.probabilities(findings_logits())[0].tolist() == pytest.approx([3 / 4, 1 / 2, 1 / 4])
+
+
+def test_a_finding_s_weight_counts_only_where_it_is_there() -> None:
+    found = make("binary_cross_entropy", "multilabel", torch.tensor([2.0, 5.0, 1.0]))
+    expected = [(-2 * log(3 / 4) - log(1 / 2) - log(1 / 4)) / 3, (-log(3 / 4) - log(1 / 2) - log(1 / 4)) / 3]
+    assert found.per_image(findings_logits(), FINDINGS).tolist() == pytest.approx(expected)
+
+
+def test_smoothing_moves_every_finding_s_truth_towards_one_half() -> None:
+    found = make("binary_cross_entropy", "multilabel", label_smoothing=0.2)
+    value = found(torch.tensor([[log(3.0)]]), torch.tensor([[1]]))
+    assert float(value) == pytest.approx(-0.9 * log(3 / 4) - 0.1 * log(1 / 4))
+
+
+@pytest.mark.parametrize("name", ["cross_entropy", "focal", "smooth_l1", "dice_cross_entropy"])
+def test_other_losses_of_several_findings_are_refused_with_the_remedy(name: str) -> None:
+    with pytest.raises(PlanError, match=r"several findings an image\. Set it to 'binary_cross_entropy'"):
+        make(name, "multilabel")
+
+
+def test_losses_of_masks_and_of_classes_are_not_mixed_up() -> None:
+    with pytest.raises(PlanError, match=r"does not fit masks\. Set it to 'dice_cross_entropy' or 'cross_entropy'"):
+        make("focal", "segmentation")
+    with pytest.raises(PlanError, match="does not fit images of one class each"):
+        make("dice_cross_entropy", "binary")
+
+
+def test_balanced_weights_of_masks_are_refused() -> None:
+    with pytest.raises(PlanError, match="class_weights = 'balanced'"):
+        make("dice_cross_entropy", "segmentation", class_weights="balanced")
+
+
+def masks(shape: tuple[int, ...] = (2, 3, 4, 5), num_classes: int = 3) -> tuple[Tensor, Tensor]:
+    num = 1
+    for side in shape:
+        num *= side
+    logits = 3 * torch.sin(torch.arange(float(num * num_classes)) * 1.7).view(shape[0], num_classes, *shape[1:])
+    return logits, (torch.arange(num) % num_classes).view(shape)
+
+
+@pytest.mark.parametrize("shape", [(2, 4, 5), (2, 3, 4, 5)])
+def test_cross_entropy_of_masks_is_the_mean_over_voxels(shape: tuple[int, ...]) -> None:
+    logits, truth = masks(shape)
+    found = make("cross_entropy", "segmentation")
+    assert torch.allclose(found(logits, truth), functional.cross_entropy(logits, truth))
+    assert found.per_image(logits, truth).shape == (2,)
+    assert found.probabilities(logits).sum(1).flatten().tolist() == pytest.approx([1.0] * truth.numel())
+
+
+@pytest.mark.parametrize("shape", [(2, 4, 5), (2, 3, 4, 5)])
+def test_dice_cross_entropy_is_monai_s_dice_plus_cross_entropy(shape: tuple[int, ...]) -> None:
+    logits, truth = masks(shape)
+    dice = part("losses.dice", "DiceLoss")(include_background=False, to_onehot_y=True, softmax=True, smooth_nr=1.0, smooth_dr=1.0)
+    expected = dice(logits, truth[:, None]) + functional.cross_entropy(logits, truth)
+    assert torch.allclose(make("dice_cross_entropy", "segmentation")(logits, truth), expected)
+
+
+def test_soft_dice_by_hand() -> None:
+    logits = torch.tensor([log(3.0), 0.0, -log(3.0), 0.0])  # foreground 3/4, 1/2, 1/4, 1/2: sum 2
+    both = torch.stack([torch.zeros(4), logits]).view(1, 2, 2, 2)
+    truth = torch.tensor([[[1, 1], [0, 0]]])  # overlap 5/4
+    entropy = (-log(3 / 4) - log(1 / 2) - log(3 / 4) - log(1 / 2)) / 4
+    value = make("dice_cross_entropy", "segmentation")(both, truth)
+    assert float(value) == pytest.approx(entropy + 1 - (2 * 5 / 4 + 1) / (2 + 2 + 1))
+
+
+@pytest.mark.parametrize("size", [200.0, 3.0, -3.0, -200.0])
+def test_an_image_without_foreground_gives_a_finite_loss_that_rises_with_what_is_called(size: float) -> None:
+    logits = torch.zeros(1, 2, 4, 4)
+    logits[:, 1] = size
+    logits.requires_grad_()
+    found = make("dice_cross_entropy", "segmentation")
+    value = found(logits, torch.zeros(1, 4, 4, dtype=torch.int64))
+    value.backward()
+    assert value.isfinite() and logits.grad is not None and logits.grad.isfinite().all()
+    assert (logits.grad[:, 1] >= 0).all()  # a step makes the foreground less likely
+    called = 16 / (1 + exp(-size))
+    entropy = float(functional.softplus(torch.tensor(size)))
+    assert float(value.detach()) == pytest.approx(entropy + called / (called + 1), rel=1e-5, abs=1e-5)
+
+
+def test_a_few_voxels_called_in_an_empty_image_cost_most_of_a_dice() -> None:
+    empty = torch.zeros(1, 16, 16, dtype=torch.int64)
+    clean = torch.full((1, 2, 16, 16), 0.0)
+    clean[:, 0] = 20.0
+    few = clean.clone()
+    few[:, :, 0, :3] = few[:, :, 0, :3].flip(1)
+    found = make("dice_cross_entropy", "segmentation")
+    dice = [float(found(logits, empty) - functional.cross_entropy(logits, empty)) for logits in (clean, few)]
+    assert dice == pytest.approx([0.0, 3 / 4], abs=1e-4)
+
+
+@pytest.mark.parametrize(("name", "task"), [("dice_cross_entropy", "segmentation"), ("cross_entropy", "segmentation"),
+                                            ("binary_cross_entropy", "multilabel")])
+def test_losses_of_sites_add_up_to_the_pooled_one(name: str, task: Task) -> None:
+    logits, truth = masks((5, 4, 4)) if task == "segmentation" else (findings_logits(), FINDINGS)
+    found = make(name, task)
+    apart = torch.cat([found.per_image(logits[:1], truth[:1]), found.per_image(logits[1:], truth[1:])])
+    assert torch.allclose(apart, found.per_image(logits, truth))
+    assert torch.allclose(apart.sum(), found(logits, truth) * len(truth))
+
+
+@pytest.mark.parametrize(("name", "task"), [("dice_cross_entropy", "segmentation"), ("binary_cross_entropy", "multilabel")])
+def test_half_precision_logits_of_masks_and_findings_are_judged_in_float32(name: str, task: Task) -> None:
+    logits, truth = masks() if task == "segmentation" else (findings_logits(), FINDINGS)
+    rough, found = logits.bfloat16(), make(name, task)
+    assert torch.equal(found.per_image(rough, truth), found.per_image(rough.float(), truth))
+    assert found.probabilities(rough).dtype == torch.float32

@@ -23,7 +23,7 @@ QUIET_S = 5.0  # without a terminal: seconds between lines of progress of one ru
 WIDTH = 160  # columns, without a terminal
 
 STAGES = {"phantom": "Drawing phantoms", "decode": "Decoding images", "hash": "Comparing images", "bootstrap": "Intervals",
-          "report": "Report"}
+          "report": "Report", "download": "Downloading (MB)", "unpack": "Unpacking"}
 
 
 class TableLike(Protocol):

@@ -1,7 +1,8 @@
-"""Commands about images before any training: data list, data inspect, data check, phantom, sites."""
+"""Commands about images before any training: data list, inspect, check, fetch, convert; phantom, sites."""
 
 from __future__ import annotations
 
+import sys
 from pathlib import Path
 from typing import Annotated
 
@@ -18,6 +19,14 @@ Target = Annotated[Path, typer.Argument(metavar="DIR", help="Where the images ar
 Num = Annotated[int, typer.Option(min=30, metavar="N", help="Number of images.")]
 Seed = Annotated[int, typer.Option(min=0, metavar="N", help="The same seed draws the same images.")]
 Figure = Annotated[Path, typer.Option("--figure", metavar="FILE", help="Where the figure is written.")]
+PublicSet = Annotated[str, typer.Argument(metavar="NAME", help="A public data set; an unknown name lists those there are.",
+                                          show_default=False)]
+Accept = Annotated[bool, typer.Option("--accept-licence", help="The licence was read and is accepted; nothing is asked.")]
+OldFile = Annotated[Path, typer.Argument(metavar="FILE", help="A pickled data set (.p, .pkl) or a model of torch.save (.pt, .pth).",
+                                         show_default=False)]
+NewPlace = Annotated[Path, typer.Argument(metavar="FOLDER", help="A new folder for images, or a new FILE.safetensors for a model.",
+                                          show_default=False)]
+ClassNames = Annotated[str, typer.Option("--classes", metavar="A,B,...", help="Names of the labels 0, 1 and so on.", show_default=False)]
 
 
 @sub.command("list", epilog=examples("wardround data list"))
@@ -51,6 +60,30 @@ def check(plan: PlanName, overrides: Overrides = None, data: DataFolder = None) 
     with console.watching() as watch:
         findings = findings_of(plan_of(plan, overrides, data), watch)
     show.findings(findings)
+
+
+@sub.command(epilog=examples("wardround data fetch pneumoniamnist images/mnist", "wardround data fetch chest-xray images/chest"))
+def fetch(name: PublicSet, folder: Target, accept_licence: Accept = False) -> None:
+    """Fetch a public data set: licence first, resumable, checked and unpacked. Kaggle's sets need your own Kaggle token."""
+    from wardround.cli import console, show
+    from wardround.data.fetch.obtain import obtain
+    from wardround.data.fetch.sources import source_of
+
+    console.pairs(source_of(name).terms())
+    accepted = accept_licence or (sys.stdin.isatty() and typer.confirm("Do you accept this licence?"))
+    with console.watching() as watch:
+        found = obtain(name, folder, accepted=accepted, watch=watch)
+    show.catalogue(found)
+
+
+@sub.command(epilog=examples("wardround data convert old.p images/ --classes glioma,meningioma,notumor,pituitary",
+                             "wardround data convert model.pth model.safetensors"))
+def convert(file: OldFile, place: NewPlace, classes: ClassNames = "") -> None:
+    """Turn a pickled data set into a folder of images, or a pickled model into its tensors. Nothing in the file is executed."""
+    from wardround.cli import console
+    from wardround.data.legacy.convert import convert as converted
+
+    console.pairs(converted(file, place, classes))
 
 
 @app.command(epilog=examples("wardround phantom brain-tumour-mri phantoms/ --num 300"))

@@ -18,23 +18,25 @@ if TYPE_CHECKING:
 app = typer.Typer()
 
 ImagePaths = Annotated[list[Path], typer.Argument(metavar="PATH...", help="Images, or folders of images.", show_default=False)]
+MaskFolder = Annotated[Path | None, typer.Option("--out", metavar="DIR", help="Where masks are written, of a model that segments.")]
 CsvPath = Annotated[Path | None, typer.Option("--csv", metavar="FILE", help="Write the table here instead of to the terminal.")]
 Folder = Annotated[Path, typer.Argument(metavar="RUN", help="The folder of a run or of a comparison.", show_default=False)]
 
 
-@app.command(epilog=examples("wardround predict runs/NAME scan.png", "wardround predict runs/NAME FOLDER --csv predictions.csv"))
-def predict(run: RunPath, paths: ImagePaths, csv_path: CsvPath = None) -> None:
-    """Give each image a probability for every class. Not for clinical use.
+@app.command(epilog=examples("wardround predict runs/NAME scan.png", "wardround predict runs/NAME FOLDER --csv predictions.csv",
+                     "wardround predict runs/lgg-mri/federated-seed0 scan.tif --out masks/"))
+def predict(run: RunPath, paths: ImagePaths, csv_path: CsvPath = None, out: MaskFolder = None) -> None:
+    """Give each image a probability for every class, or a mask. Not for clinical use.
 
-    The table has a row an image: path, a column p_CLASS for each class, and an error where an image cannot be read (then the
-    exit code is 3).
+    The table has a row an image: path, a column p_CLASS for each class or the mask's file, and an error where an image cannot be
+    read (then the exit code is 3).
     """
     from wardround import session
     from wardround.cli import console
     from wardround.errors import DataError
     from wardround.runs.folder import write_text
 
-    predictions = session.predict(run, paths)
+    predictions = session.predict(run, paths, out)
     text = as_csv(predictions)
     if csv_path is None:
         console.say(text.rstrip("\n"))
@@ -54,12 +56,23 @@ def report(run: Folder) -> None:
     console.say(f"Report: {write(run)}")
 
 
+@app.command(epilog=examples("wardround contrast runs/lgg-mri/federated-seed0 runs/lgg-mri-attention/federated-seed0"))
+def contrast(first: RunPath, second: RunPath) -> None:
+    """Compare two finished runs on the same test patients, with paired intervals: two models, or two ways to train one."""
+    from wardround import session
+    from wardround.cli import show
+
+    show.contrast(session.contrast(first, second))
+
+
 def as_csv(predictions: Sequence[Prediction]) -> str:
-    """The predictions as CSV text: path, p_CLASS ..., error."""
+    """The predictions as CSV text: path, p_CLASS ... or mask, error."""
     classes = list(dict.fromkeys(name for prediction in predictions for name in prediction.probabilities))
-    return csv_text([["path", *(f"p_{name}" for name in classes), "error"],
+    masks = ["mask"] if any(prediction.mask for prediction in predictions) else []
+    return csv_text([["path", *(f"p_{name}" for name in classes), *masks, "error"],
                      *([str(prediction.path), *(f"{prediction.probabilities[name]:.6f}" if prediction.probabilities else ""
-                                                for name in classes), prediction.error] for prediction in predictions)])
+                                                for name in classes), *(str(prediction.mask or "") for _ in masks), prediction.error]
+                       for prediction in predictions)])
 
 
 def csv_text(rows: Iterable[Sequence[str]]) -> str:

@@ -9,6 +9,7 @@ from typing import TYPE_CHECKING
 import numpy as np
 
 from wardround.cli import console
+from wardround.data.catalogue import ALL
 from wardround.data.datasets import DATASETS
 from wardround.report import canvas, plots, story, tables
 from wardround.report.material import primary_metric, read_comparison, read_run
@@ -44,6 +45,11 @@ def compare(folder: Path) -> None:
     _end(folder, is_phantom=any(results[0]["phantom"] for results in comparison.compare["arms"].values()))
 
 
+def contrast(found: Mapping[str, Mapping[str, float | None]]) -> None:
+    """Two runs by every metric."""
+    console.table(tables.pair_table({"paired": {"first/second": found}}, "first/second", list(found)))
+
+
 def _end(folder: Path, *, is_phantom: bool) -> None:
     if is_phantom:
         console.say(PHANTOM)
@@ -52,9 +58,8 @@ def _end(folder: Path, *, is_phantom: bool) -> None:
 
 def sites(prepared: Prepared, figure: Path) -> None:
     """Who holds what: a table each for training and test, and the figure."""
-    classes = prepared.catalogue.classes
     held = {split: prepared.counts(split) for split in SPLITS}
-    counts = {site: {split: dict(zip(classes, held[split][site], strict=True)) for split in SPLITS} for site in prepared.site_names}
+    counts = {site: {split: held[split][site] for split in SPLITS} for site in prepared.site_names}
     console.table(tables.sites_table(counts, "train"))
     console.table(tables.sites_table(counts, "test"))
     canvas.save(plots.partition({site: by_split["train"] for site, by_split in counts.items()}), figure)
@@ -74,7 +79,7 @@ def datasets() -> None:
 def catalogue(found: Catalogue) -> None:
     """What a folder holds: images by class and published split."""
     parts = [part for part in (*SPLITS, "") if (found.splits == part).any()]
-    counts = {part or "no split": _by_class(found, part) for part in parts}
+    counts = {part or "no split": found.counts(found.splits == part) for part in parts}
     console.table(count_table(counts, f"{found.name}: {len(found)} images. Nothing has been decoded; 'wardround data check' does."))
     known = found.patients[found.patients != ""]
     console.pairs({
@@ -83,11 +88,6 @@ def catalogue(found: Catalogue) -> None:
         "licence": found.licence or "not stated",
         "phantom": "yes: synthetic images" if found.phantom else "no",
     })
-
-
-def _by_class(found: Catalogue, part: str) -> dict[str, int]:
-    labels = found.labels[found.splits == part]
-    return {name: int((labels == index).sum()) for index, name in enumerate(found.classes)}
 
 
 def findings(found: Findings) -> None:
@@ -118,5 +118,6 @@ def count_table(counts: Mapping[str, Mapping[str, int]], caption: str) -> Table:
     """Classes by row, parts by column. counts: part -> class -> images."""
     classes = list(dict.fromkeys(name for held in counts.values() for name in held))
     rows = [(name, *(str(held.get(name, 0)) for held in counts.values())) for name in classes]
-    rows.append(("All", *(str(sum(held.values())) for held in counts.values())))
+    if ALL not in classes:
+        rows.append((ALL, *(str(sum(held.values())) for held in counts.values())))
     return Table(columns=("Class", *counts), rows=tuple(rows), caption=caption)

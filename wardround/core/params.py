@@ -1,20 +1,23 @@
 """A model's numbers as one flat float32 vector, so that copying, summing, clipping and sending are single operations.
 
-The vector holds the trainable tensors first, then the buffers (BatchNorm statistics, frozen tensors). Integer counters are not
-in it. Arithmetic covers the whole vector; `norm` and `trainable` cover the trainable part only, so that buffers are never
-clipped or drifted by accident.
+The vector holds the trainable tensors first, then the buffers (BatchNorm statistics). Integer counters are not in it, nor is what
+a plan does not share: such tensors stay as they were built, untrained and unsent, so every byte that is counted is a byte sent.
+Arithmetic covers the whole vector; `norm` and `trainable` cover the trainable part only, so that buffers are never clipped or
+drifted by accident.
 """
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Mapping
+from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass
+from fnmatch import fnmatchcase
 from math import prod
 
 import torch
 from torch import Tensor, nn
 
-from wardround.errors import AggregationError
+from wardround.errors import AggregationError, PlanError
+from wardround.lookup import suggestion
 
 
 @dataclass(frozen=True)
@@ -120,25 +123,50 @@ class Params:
 
 
 class FlatModel:
-    """A module whose parameters, gradients and float buffers are views into flat vectors.
+    """A module whose shared parameters, gradients and float buffers are views into flat vectors.
 
     `params` are the live numbers: loading is one copy, reading needs none. The module's forward pass is unchanged.
     """
 
-    def __init__(self, module: nn.Module, device: torch.device | str = "cpu") -> None:
+    def __init__(self, module: nn.Module, device: torch.device | str = "cpu", share: Sequence[str] = ()) -> None:
+        """share: patterns of the names of tensors that are trained and exchanged, e.g. "layer4.*"; () is all of them. The others
+        are frozen, and layers without any shared tensor stay in evaluation mode. PlanError for a pattern that fits no tensor."""
         self.module = module.to(device).float()
         self.device = torch.device(device)
         tensors = _float_tensors(self.module)
-        layout = Layout.of((name, tensor, isinstance(tensor, nn.Parameter) and tensor.requires_grad)
-                           for name, tensor in tensors.items())
+        shared = _shared(tensors, share)
+        for name, parameter in self.module.named_parameters():
+            if name not in shared:
+                parameter.requires_grad_(False)
+        self._frozen = [layer for name, layer in self.module.named_modules() if _holds(name, tensors) and not _holds(name, shared)]
+        layout = Layout.of((name, tensor, isinstance(tensor, nn.Parameter) and tensor.requires_grad) for name, tensor in shared.items())
         self.params = Params(torch.empty(layout.size, device=self.device), layout)
         self.grads = torch.zeros(layout.num_trainable, device=self.device)
         for entry in layout.entries:
-            self._attach(entry, tensors[entry.name])
+            self._attach(entry, shared[entry.name])
 
     def load(self, params: Params) -> None:
         """Copy params into the model."""
         self.params.flat.copy_(self.params._same(params))
+
+    def train(self) -> nn.Module:
+        """The module in training mode, but for layers that are frozen: their BatchNorm statistics stay and dropout is off."""
+        self.module.train()
+        for layer in self._frozen:
+            layer.eval()
+        return self.module
+
+    def tensors(self) -> dict[str, Tensor]:
+        """All float tensors by name, frozen ones too: what a file needs for the model to be used elsewhere."""
+        return {name: tensor.detach() for name, tensor in _float_tensors(self.module).items()}
+
+    def load_tensors(self, tensors: Mapping[str, Tensor]) -> None:
+        """Copy what `tensors` gave into the model; AggregationError names what is missing, unknown or of another shape."""
+        own = _float_tensors(self.module)
+        check_names(tensors, {name: tuple(tensor.shape) for name, tensor in own.items()})
+        with torch.no_grad():
+            for name, tensor in own.items():
+                tensor.copy_(tensors[name])
 
     def _attach(self, entry: Entry, tensor: Tensor) -> None:
         view = self.params.view(entry)
@@ -157,19 +185,29 @@ def params_of(model: FlatModel) -> Params:
     return model.params
 
 
-def load_named(tensors: Mapping[str, Tensor], layout: Layout) -> Params:
-    """Build Params from tensors by name; AggregationError names what is missing, unknown or of another shape."""
-    missing = [entry.name for entry in layout.entries if entry.name not in tensors]
-    unknown = sorted(set(tensors) - {entry.name for entry in layout.entries})
+def check_names(tensors: Mapping[str, Tensor], shapes: Mapping[str, tuple[int, ...]]) -> None:
+    """AggregationError naming tensors that are missing, unknown or of another shape."""
+    missing = [name for name in shapes if name not in tensors]
+    unknown = sorted(set(tensors) - set(shapes))
     if missing or unknown:
         raise AggregationError(f"tensors do not fit the model: missing {missing[:5]}, unknown {unknown[:5]}")
-    params = Params(torch.empty(layout.size), layout)
-    for entry in layout.entries:
-        tensor = tensors[entry.name]
-        if tuple(tensor.shape) != entry.shape:
-            raise AggregationError(f"tensor '{entry.name}' has shape {tuple(tensor.shape)}, the model needs {entry.shape}")
-        params.view(entry).copy_(tensor)
-    return params
+    for name, shape in shapes.items():
+        if tuple(tensors[name].shape) != shape:
+            raise AggregationError(f"tensor '{name}' has shape {tuple(tensors[name].shape)}, the model needs {shape}")
+
+
+def _shared(tensors: Mapping[str, Tensor], patterns: Sequence[str]) -> dict[str, Tensor]:
+    for pattern in patterns:
+        if not any(fnmatchcase(name, pattern) for name in tensors):
+            parts = sorted({name.split(".")[0] for name in tensors})
+            raise PlanError(f"model.share: no tensor of the model fits '{pattern}'.{suggestion(pattern.split('.')[0], parts)} Names begin "
+                            f"with: {', '.join(parts[:30])}. A pattern is e.g. \"{parts[-1]}.*\".")
+    return {name: tensor for name, tensor in tensors.items() if not patterns or any(fnmatchcase(name, p) for p in patterns)}
+
+
+def _holds(layer: str, names: Iterable[str]) -> bool:
+    """Whether a tensor of these names lies in the layer ("" is the whole module)."""
+    return not layer or any(name.startswith(layer + ".") for name in names)
 
 
 def _float_tensors(module: nn.Module) -> dict[str, Tensor]:

@@ -6,31 +6,25 @@ import errno
 import hashlib
 import io
 import json
-import logging
 import os
 import shutil
-import signal
 import struct
-import sys
-import threading
 import zipfile
 import zlib
 from collections.abc import Iterator, Sequence
-from concurrent.futures import ProcessPoolExecutor, as_completed
-from concurrent.futures.process import BrokenProcessPool
 from contextlib import contextmanager
 from dataclasses import dataclass
-from multiprocessing import get_context, parent_process
-from multiprocessing.process import BaseProcess
+from functools import partial
 from pathlib import Path
-from types import ModuleType
 
 import numpy as np
 from PIL import Image as Picture
 
 from wardround.core.events import Progress, Watch, silent
 from wardround.data.catalogue import Catalogue, text_column
+from wardround.data.pool import each
 from wardround.data.readers import image as reader
+from wardround.data.storage import put_in_place
 from wardround.errors import DataError, ImageError
 
 VERSION = 1  # of the transform: a change makes every cache stale
@@ -40,7 +34,6 @@ PIXELS = "pixels.u8"
 INDEX = "index.npz"
 _DAMAGE = (ArithmeticError, AttributeError, EOFError, LookupError, MemoryError, OSError, RuntimeError, SyntaxError, TypeError, ValueError,
            struct.error, zlib.error, zipfile.BadZipFile)  # what decoders raise on damaged files; one bad file never ends the decode
-_log = logging.getLogger(__name__)
 
 
 @dataclass(frozen=True, kw_only=True, eq=False)
@@ -169,7 +162,8 @@ def _build(job: _Job, images: Sequence[str], watch: Watch, workers: int) -> _Fac
     missing = [start for start in starts if parts[start] is None]
     done = len(images) - sum(len(images[start : start + CHUNK]) for start in missing)
     watch(Progress(stage="decode", done=done, total=len(images)))
-    for start, facts in _decoded(job, images, missing, workers):
+    chunks = [(start, images[start : start + CHUNK]) for start in missing]
+    for start, facts in each(partial(_decode_chunk, job), chunks, workers=workers if len(missing) * CHUNK > ALONE else 1):
         parts[start] = facts
         done += len(facts.reasons)
         watch(Progress(stage="decode", done=done, total=len(images)))
@@ -192,59 +186,9 @@ def _allocate(job: _Job, n: int) -> None:
         file.truncate(n * job.image_bytes)
 
 
-def _decoded(job: _Job, images: Sequence[str], starts: Sequence[int], workers: int) -> Iterator[tuple[int, _Facts]]:
-    """Decode chunks, in processes when there are many; yield each as it is done."""
-    waiting = set(starts)
-    if workers > 1 and len(starts) * CHUNK > ALONE:
-        try:
-            for start, facts in _decoded_apart(job, images, starts, workers):
-                waiting.discard(start)
-                yield start, facts
-        except BrokenProcessPool:
-            _log.warning("a decoding process died; the other images are decoded in this one")
-    for start in sorted(waiting):
-        yield _decode_chunk(job, start, images[start : start + CHUNK])
-
-
-def _decoded_apart(job: _Job, images: Sequence[str], starts: Sequence[int], workers: int) -> Iterator[tuple[int, _Facts]]:
-    # spawned, not forked: a fork of a process that runs torch or a window can hang
-    pool = ProcessPoolExecutor(min(workers, len(starts)), mp_context=get_context("spawn"), initializer=_follow_parent)
-    try:
-        with _hidden_main():
-            futures = [pool.submit(_decode_chunk, job, start, images[start : start + CHUNK]) for start in starts]
-        for future in as_completed(futures):
-            yield future.result()
-    finally:
-        pool.shutdown(cancel_futures=True)
-
-
-@contextmanager
-def _hidden_main() -> Iterator[None]:
-    """Keep spawned processes from importing the main module: they need nothing of it, and a user's script without the guard
-    `if __name__ == "__main__"` would run again in each of them."""
-    main = sys.modules["__main__"]
-    sys.modules["__main__"] = ModuleType("__main__")
-    try:
-        yield
-    finally:
-        sys.modules["__main__"] = main
-
-
-def _follow_parent() -> None:
-    """In a decoding process: leave Ctrl-C to the parent, and end when the parent is killed."""
-    signal.signal(signal.SIGINT, signal.SIG_IGN)
-    parent = parent_process()
-    if parent is not None:
-        threading.Thread(target=_end_after, args=(parent,), daemon=True).start()
-
-
-def _end_after(process: BaseProcess) -> None:
-    process.join()
-    os._exit(1)
-
-
-def _decode_chunk(job: _Job, start: int, images: Sequence[str]) -> tuple[int, _Facts]:
-    """Decode images, write their pixels into place, and only then mark the chunk done."""
+def _decode_chunk(job: _Job, chunk: tuple[int, Sequence[str]]) -> tuple[int, _Facts]:
+    """Decode images, from the row `start` on, write their pixels into place, and only then mark the chunk done."""
+    start, images = chunk
     pixels = np.zeros((len(images), job.channels, job.size, job.size), np.uint8)
     rows = [_decode(job, image, pixels[i]) for i, image in enumerate(images)]
     facts = _Facts(reasons=text_column([row[0] for row in rows]), details=text_column([row[1] for row in rows]),
@@ -304,12 +248,7 @@ def _save(path: Path, facts: _Facts) -> None:
     digests = np.frombuffer(bytes.fromhex("".join(d or "00" * 32 for d in facts.digests)), np.uint8).reshape(-1, 32)
     memory = io.BytesIO()
     np.savez(memory, digests=digests, hashes=facts.hashes, failed=np.frombuffer(json.dumps(failed).encode(), np.uint8))
-    part = path.with_name(f"{path.name}.{os.getpid()}-{threading.get_ident()}.part")  # nobody else writes this name
-    with part.open("wb") as file:
-        file.write(memory.getbuffer())
-        file.flush()
-        os.fsync(file.fileno())
-    part.replace(path)
+    put_in_place(path, memory.getbuffer())
 
 
 def _load(path: Path, n: int) -> _Facts | None:

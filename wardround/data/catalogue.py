@@ -14,6 +14,7 @@ from wardround.errors import CatalogueError
 from wardround.lookup import suggestion
 
 UNKNOWN = ""  # a missing patient, site, mask or published split
+ALL = "All images"
 NO_FINDING = "No Finding"  # stratum of the images of a multi-label set that show none of its findings
 
 Task = Literal["binary", "multiclass", "multilabel", "segmentation"]
@@ -92,13 +93,16 @@ class Catalogue:
         if self.task == "segmentation":
             return np.ones((len(self), 1), np.int64)
         if self.task == "multilabel":
-            return np.concatenate([self.labels, self.labels.sum(1, keepdims=True) == 0], 1, dtype=np.int64, casting="unsafe")
-        return np.eye(len(self.classes), dtype=np.int64)[self.labels]
+            return np.concatenate([self.labels, (self.labels.sum(1, keepdims=True) == 0).astype(np.int64)], axis=1)
+        table: np.ndarray = np.eye(len(self.classes), dtype=np.int64)[self.labels]
+        return table
 
     def counts(self, rows: np.ndarray | None = None) -> dict[str, int]:
-        """Images of each stratum among these rows (indices or a mask; None: all)."""
+        """Images of each stratum among these rows (indices or a mask; None: all). Where an image may belong to several, the number
+        of images follows under ALL."""
         table = self.stratum_table() if rows is None else self.stratum_table()[rows]
-        return dict(zip(self.strata, table.sum(0).tolist(), strict=True))
+        found: dict[str, int] = dict(zip(self.strata, table.sum(0).tolist(), strict=True))
+        return found | {ALL: len(table)} if self.task == "multilabel" else found
 
     def take(self, rows: np.ndarray) -> Catalogue:
         """The catalogue of these rows (indices or a mask), in the given order."""
@@ -151,3 +155,9 @@ def files_of(image: str) -> list[str]:
     if found is None:
         return [image]
     return [image[: found.start()] + part + image[found.end():] for part in found[1].split(",")]
+
+
+def suffixes_of(image: str) -> tuple[str, ...]:
+    """How the files of such an image end, if its channels lie in several: "x_{t1,t2}.nii" gives ("t1.nii", "t2.nii"), others ()."""
+    found = _ALTERNATIVES.search(image)
+    return () if found is None else tuple(part + image[found.end():] for part in found[1].split(","))

@@ -12,6 +12,7 @@ SYNONYMS = {
     "pituitary_tumor": "pituitary", "pituitary_tumour": "pituitary",
     "no_tumor": "notumor", "no_tumour": "notumor", "notumour": "notumor", "healthy": "notumor",
 }
+MAX_FINDING_WEIGHT = 20.0  # one image of a very rare finding does not outweigh a batch
 
 
 def canonical(name: str) -> str:
@@ -44,3 +45,13 @@ def balanced_weights(counts: np.ndarray) -> np.ndarray:
     weights[is_present] = 1.0 / counts[is_present]
     weights /= weights[is_present].mean()
     return weights
+
+
+def finding_weights(counts: np.ndarray, total: int) -> np.ndarray:
+    """Weight of an image that has a finding, where one that has it not weighs 1: negatives / positives, kept within 1/20 ... 20.
+
+    counts: (C,) images with each finding, of `total`. Returns (C,) float64; 1 for a finding that no image has."""
+    counts = np.asarray(counts, dtype=np.float64)
+    weights = np.ones_like(counts)
+    np.divide(total - counts, counts, out=weights, where=counts > 0)
+    return np.asarray(np.clip(weights, 1 / MAX_FINDING_WEIGHT, MAX_FINDING_WEIGHT))

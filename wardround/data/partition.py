@@ -11,7 +11,7 @@ from collections.abc import Callable, Sequence
 import numpy as np
 
 from wardround.data.catalogue import UNKNOWN, text_column
-from wardround.data.split import LEAK, OUT, SPLITS, deal, label_counts
+from wardround.data.split import LEAK, OUT, SPLITS, deal, group_counts
 from wardround.errors import PartitionError
 from wardround.lookup import suggestion
 from wardround.plan.schema import SitesPlan
@@ -23,21 +23,22 @@ MIN_ROWS = 10  # training images that a drawn site must expect, where there are 
 Shares = Callable[[np.ndarray, SitesPlan, Sequence[str], np.random.Generator], np.ndarray]
 
 
-def partition(labels: np.ndarray, groups: np.ndarray, split: np.ndarray, plan: SitesPlan, *, classes: Sequence[str], seed: int,
+def partition(table: np.ndarray, groups: np.ndarray, split: np.ndarray, plan: SitesPlan, *, classes: Sequence[str], seed: int,
               column: np.ndarray | None = None) -> np.ndarray:
     """The home of every row: (n,) text, a site's name; "" for rows that are "out" or whose site the plan does not name.
 
-    labels, groups: (n,) int64. split: (n,) text. column: (n,) text, the catalogue's column plan.column for partition "column".
+    table: (n, S) of 0 and 1, the strata (classes) of each row. groups: (n,) int64. split: (n,) text. classes: names of the S
+    strata. column: (n,) text, the catalogue's column plan.column for partition "column".
     PartitionError if the request is impossible or a site is left without training images.
     """
     rows = np.flatnonzero(split != OUT)
-    homes = text_column([UNKNOWN] * len(labels))
+    homes = text_column([UNKNOWN] * len(table))
     _, own = np.unique(groups[rows], return_inverse=True)
     if plan.partition == "column":
         names, homes[rows] = _by_column(own, plan, None if column is None else column[rows])
     else:
         names = site_names(plan)
-        homes[rows] = text_column(list(names))[_by_shares(labels[rows], own, split[rows], plan, classes, seed)[own]]
+        homes[rows] = text_column(list(names))[_by_shares(table[rows], own, split[rows], plan, classes, seed)[own]]
     _check_train(homes, split, names, plan)
     return homes
 
@@ -47,11 +48,11 @@ def site_names(plan: SitesPlan) -> tuple[str, ...]:
     return plan.names or tuple(f"site-{number}" for number in range(1, plan.num + 1))
 
 
-def _by_shares(labels: np.ndarray, groups: np.ndarray, split: np.ndarray, plan: SitesPlan, classes: Sequence[str],
+def _by_shares(table: np.ndarray, groups: np.ndarray, split: np.ndarray, plan: SitesPlan, classes: Sequence[str],
                seed: int) -> np.ndarray:
     """The site of each group, (G,) int64. Train, val and test are dealt apart, so that every site gets its share of each."""
     weighs = split != LEAK  # a leaking row follows its group, in which split() has found rows of train or val
-    counts = label_counts(labels[weighs], groups[weighs], len(classes))
+    counts = group_counts(table[weighs], groups[weighs])
     part = np.full(len(counts), len(SPLITS))  # of each group: the first split that has rows of it
     for place, name in reversed(list(enumerate(SPLITS))):
         part[groups[split == name]] = place

@@ -11,16 +11,18 @@ from pathlib import Path
 import numpy as np
 
 from wardround.core.events import Note, Watch, silent
-from wardround.data.cache import Cache, cache_root, open_cache, writing
+from wardround.data.cache import cache_root, writing
 from wardround.data.catalogue import UNKNOWN, Catalogue, text_column
 from wardround.data.datasets import DATASETS
 from wardround.data.datasets.base import Reader
+from wardround.data.decode import Decoded, decode
 from wardround.data.duplicates import conflicts, groups, keys, near_duplicates
-from wardround.data.labels import class_counts
 from wardround.data.ledger import Ledger
 from wardround.data.partition import partition, site_names
 from wardround.data.scanners import apply, scanner_for
 from wardround.data.split import OUT, SPLITS, LeakReport, check_no_leak, find_leaks, split
+from wardround.data.volumes import Volumes
+from wardround.errors import PlanError
 from wardround.plan.schema import Plan
 
 
@@ -28,12 +30,15 @@ from wardround.plan.schema import Plan
 class Prepared:
     """All rows of the catalogue, those that take part in no arm included.
 
-    pixels: (n, C, H, W) uint8. groups: (n,) int64, patient or near-duplicates, -1 for unreadable images. split: (n,) text: train,
+    pixels: (n, C, H, W) uint8, of volumes none. masks: (n, H, W) uint8 class of each pixel, where pictures have masks. groups: (n,)
+    int64, patient or near-duplicates, -1 for unreadable images. split: (n,) text: train,
     val, test, test-leak or out. homes: (n,) text, the site of a row, "" for none. leaks: what the published split would leak.
     """
 
     catalogue: Catalogue
     pixels: np.ndarray
+    masks: np.ndarray | None = None
+    volumes: Volumes | None = None
     groups: np.ndarray
     split: np.ndarray
     homes: np.ndarray
@@ -47,10 +52,9 @@ class Prepared:
         at_site = self.homes != UNKNOWN if site is None else self.homes == site
         return np.flatnonzero(at_site & (self.split == split))
 
-    def counts(self, split: str = "train") -> dict[str, list[int]]:
-        """Images of each class at each site."""
-        return {site: class_counts(self.catalogue.labels[self.rows(site, split)], len(self.catalogue.classes)).tolist()
-                for site in self.site_names}
+    def counts(self, split: str = "train") -> dict[str, dict[str, int]]:
+        """Images of each class (stratum of the catalogue) at each site."""
+        return {site: self.catalogue.counts(self.rows(site, split)) for site in self.site_names}
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -71,41 +75,41 @@ class Findings:
 
 def prepare(plan: Plan, watch: Watch = silent) -> Prepared:
     """Read, decode, group, split and partition, in the plan's ways; DataError where the plan cannot be carried out honestly."""
-    catalogue, cache = _decoded(plan, watch)
-    failed, n = cache.reasons, len(catalogue)
-    Ledger.of(catalogue.images, failed=failed, detail=cache.details, skipped=failed).check(plan.data.max_failed)
+    catalogue, found = _decoded(plan, watch)
+    failed, n = found.reasons, len(catalogue)
+    Ledger.of(catalogue.images, failed=failed, detail=found.details, skipped=failed).check(plan.data.max_failed)
     good = np.flatnonzero(failed == UNKNOWN)
-    usable, digests = catalogue.take(good), cache.digests[good]
-    near, own = _related(usable, cache, good, plan)
+    usable, digests = catalogue.take(good), found.digests[good]
+    near, own = _related(usable, found, good, plan)
     chosen = split(usable, own, plan.split)
     check_no_leak(chosen, own)
     column = usable.column(plan.sites.column) if plan.sites.partition == "column" else None
-    homes = partition(usable.labels, own, chosen, plan.sites, classes=usable.classes, seed=plan.seed, column=column)
+    homes = partition(usable.stratum_table(), own, chosen, plan.sites, classes=usable.strata, seed=plan.seed, column=column)
     names = site_names(plan.sites) if column is None or plan.sites.names else tuple(sorted(set(homes) - {UNKNOWN}))
     skipped = _spread(_skipped(chosen, homes), good, n, UNKNOWN)
     whole_split, whole_homes = _spread(chosen, good, n, OUT), _spread(homes, good, n, UNKNOWN)
     whole_groups = np.full(n, -1, np.int64)
     whole_groups[good] = own
-    return Prepared(catalogue=catalogue, pixels=_as_scanned(plan, cache.pixels, whole_homes, names), groups=whole_groups,
-                    split=whole_split, homes=whole_homes, site_names=names,
-                    ledger=Ledger.of(catalogue.images, failed=failed, detail=cache.details, skipped=skipped),
+    return Prepared(catalogue=catalogue, pixels=_as_scanned(plan, found.pixels, whole_homes, names), masks=found.masks,
+                    volumes=found.volumes, groups=whole_groups, split=whole_split, homes=whole_homes, site_names=names,
+                    ledger=Ledger.of(catalogue.images, failed=failed, detail=found.details, skipped=skipped),
                     leaks=find_leaks(usable.splits, patients=usable.patients, digests=digests, near=near, groups=own),
-                    fingerprint=_fingerprint(plan, catalogue, cache, whole_split, whole_homes))
+                    fingerprint=_fingerprint(plan, catalogue, found, whole_split, whole_homes))
 
 
 def check(plan: Plan, watch: Watch = silent) -> Findings:
     """Look for what would make a result dishonest; nothing is changed or refused."""
-    catalogue, cache = _decoded(plan, watch)
-    failed = cache.reasons[cache.reasons != UNKNOWN]
-    good = np.flatnonzero(cache.reasons == UNKNOWN)
-    usable, digests = catalogue.take(good), cache.digests[good]
-    near, own = _related(usable, cache, good, plan)
-    counts = {part: class_counts(usable.labels[usable.splits == part], len(usable.classes)).tolist() for part in (*SPLITS, UNKNOWN)}
-    published = {part: dict(zip(usable.classes, held, strict=True)) for part, held in counts.items() if any(held)}
+    catalogue, found = _decoded(plan, watch)
+    failed = found.reasons[found.reasons != UNKNOWN]
+    good = np.flatnonzero(found.reasons == UNKNOWN)
+    usable, digests = catalogue.take(good), found.digests[good]
+    near, own = _related(usable, found, good, plan)
+    counts = {part: usable.counts(usable.splits == part) for part in (*SPLITS, UNKNOWN)}
+    published = {part: held for part, held in counts.items() if any(held.values())}
     return Findings(images=len(catalogue), used=len(good), failed=Counter(failed.tolist()), published=published,
                     patients_known=bool((usable.patients != UNKNOWN).any()), num_groups=len(np.unique(own)),
                     num_identical=_num_repeated(keys(digests)), num_near=_num_repeated(near),
-                    num_conflicting=len(conflicts(digests, usable.labels)),
+                    num_conflicting=0 if usable.task == "segmentation" else len(conflicts(digests, usable.stratum_table())),
                     leaks=find_leaks(usable.splits, patients=usable.patients, digests=digests, near=near, groups=own))
 
 
@@ -117,19 +121,21 @@ def read_catalogue(plan: Plan, watch: Watch = silent) -> Catalogue:
     return catalogue.with_classes(plan.data.classes) if plan.data.classes else catalogue
 
 
-def _decoded(plan: Plan, watch: Watch) -> tuple[Catalogue, Cache]:
+def _decoded(plan: Plan, watch: Watch) -> tuple[Catalogue, Decoded]:
     """The catalogue and its images; DataError naming files if none of them can be read."""
     catalogue = read_catalogue(plan, watch)
-    cache = open_cache(catalogue, size=plan.data.size, channels=plan.data.channels, watch=watch)
-    if (cache.reasons != UNKNOWN).all():
-        Ledger.of(catalogue.images, failed=cache.reasons, detail=cache.details, skipped=cache.reasons).check(0)
-    return catalogue, cache
+    found = decode(catalogue, plan.data, watch)
+    if (found.reasons != UNKNOWN).all():
+        Ledger.of(catalogue.images, failed=found.reasons, detail=found.details, skipped=found.reasons).check(0)
+    return catalogue, found
 
 
-def _related(usable: Catalogue, cache: Cache, good: np.ndarray, plan: Plan) -> tuple[np.ndarray, np.ndarray]:
-    """Near-duplicates, and groups of all kinds, of the images that could be read: two (len(good),) int64."""
-    near = near_duplicates(cache.hashes[good], plan.split.near_duplicate_bits)
-    return near, groups(usable.patients, cache.digests[good], near)
+def _related(usable: Catalogue, found: Decoded, good: np.ndarray, plan: Plan) -> tuple[np.ndarray, np.ndarray]:
+    """Near-duplicates, and groups of all kinds, of the images that could be read: two (len(good),) int64.
+
+    Volumes have no perceptual hash: only equal voxels make them duplicates."""
+    near = np.arange(len(good)) if found.hashes is None else near_duplicates(found.hashes[good], plan.split.near_duplicate_bits)
+    return near, groups(usable.patients, found.digests[good], near)
 
 
 def _skipped(split: np.ndarray, homes: np.ndarray) -> np.ndarray:
@@ -152,6 +158,8 @@ def _as_scanned(plan: Plan, pixels: np.ndarray, homes: np.ndarray, names: tuple[
     """The images as their site's scanner shows them, for partition "feature-shift"; otherwise as they are."""
     if plan.sites.partition != "feature-shift" or plan.sites.strength == 0:
         return pixels
+    if plan.data.dims == 3:
+        raise PlanError("sites.partition = 'feature-shift' simulates scanners of pictures; for volumes choose another partition.")
     shown = np.array(pixels)
     for site in names:
         rows = np.flatnonzero(homes == site)
@@ -170,10 +178,11 @@ def _num_repeated(key: np.ndarray) -> int:
     return int((counts[inverse] > 1).sum())
 
 
-def _fingerprint(plan: Plan, catalogue: Catalogue, cache: Cache, split: np.ndarray, homes: np.ndarray) -> str:
-    """A hash of images, labels, split and sites: two runs with the same one used the same data in the same way."""
+def _fingerprint(plan: Plan, catalogue: Catalogue, found: Decoded, split: np.ndarray, homes: np.ndarray) -> str:
+    """A hash of images, labels, masks' names, split and sites: two runs with the same one used the same data in the same way."""
     shift = [plan.seed, plan.sites.strength] if plan.sites.partition == "feature-shift" else None
-    digest = hashlib.sha256(repr((catalogue.classes, cache.pixels.shape, shift)).encode())
-    for row in zip(catalogue.images, catalogue.labels, cache.digests, split, homes, strict=True):
+    digest = hashlib.sha256(repr((catalogue.classes, plan.data.size, plan.data.channels, shift)).encode())
+    masks = catalogue.images if catalogue.masks is None else catalogue.masks
+    for row in zip(catalogue.images, masks, catalogue.labels.tolist(), found.digests, split, homes, strict=True):
         digest.update(repr(tuple(map(str, row))).encode())
     return digest.hexdigest()

@@ -39,11 +39,11 @@ def split(catalogue: Catalogue, groups: np.ndarray, plan: SplitPlan) -> np.ndarr
 
 def _grouped(catalogue: Catalogue, groups: np.ndarray, plan: SplitPlan) -> np.ndarray:
     shares = {"train": 1 - plan.val - plan.test, "val": plan.val, "test": plan.test}
-    return _drawn(catalogue.labels, groups, shares, plan, len(catalogue.classes))
+    return _drawn(catalogue.stratum_table(), groups, shares, plan)
 
 
 def _folds(catalogue: Catalogue, groups: np.ndarray, plan: SplitPlan) -> np.ndarray:
-    counts = label_counts(catalogue.labels, groups, len(catalogue.classes))
+    counts = group_counts(catalogue.stratum_table(), groups)
     targets = np.full((plan.folds, 1), 1 / plan.folds) * counts.sum(0)
     is_test = (deal(counts, targets, stream(plan.seed, "split", "folds")) == plan.fold)[groups]
     chosen = np.where(is_test, "test", _redrawn(catalogue, groups, plan, ~is_test))
@@ -83,12 +83,12 @@ def _redrawn(catalogue: Catalogue, groups: np.ndarray, plan: SplitPlan, rows: np
     chosen = text_column([UNKNOWN] * len(groups))
     if rows.any():
         shares = {"train": 1 - plan.val, "val": plan.val}
-        chosen[rows] = _drawn(catalogue.labels[rows], own, shares, plan, len(catalogue.classes))
+        chosen[rows] = _drawn(catalogue.stratum_table()[rows], own, shares, plan)
     return chosen
 
 
-def _drawn(labels: np.ndarray, groups: np.ndarray, shares: Mapping[str, float], plan: SplitPlan, num_classes: int) -> np.ndarray:
-    counts = label_counts(labels, groups, num_classes)
+def _drawn(table: np.ndarray, groups: np.ndarray, shares: Mapping[str, float], plan: SplitPlan) -> np.ndarray:
+    counts = group_counts(table, groups)
     kept = {name: share for name, share in shares.items() if share > 0}
     targets = np.array(list(kept.values()))[:, None] * counts.sum(0)
     bins = deal(counts, targets, stream(plan.seed, "split"))
@@ -96,19 +96,20 @@ def _drawn(labels: np.ndarray, groups: np.ndarray, shares: Mapping[str, float], 
     return chosen
 
 
-def label_counts(labels: np.ndarray, groups: np.ndarray, num_classes: int) -> np.ndarray:
-    """Rows of each label in each group: (G, C) int64. groups: (n,) int64 in 0..G-1."""
-    num_groups = int(groups.max()) + 1
-    return np.bincount(groups * num_classes + labels, minlength=num_groups * num_classes).reshape(num_groups, num_classes)
+def group_counts(table: np.ndarray, groups: np.ndarray) -> np.ndarray:
+    """Rows of each stratum in each group: (G, S) int64. table: (n, S) of 0 and 1. groups: (n,) int64 in 0..G-1."""
+    counts = np.zeros((int(groups.max()) + 1, table.shape[1]), np.int64)
+    np.add.at(counts, groups, table)
+    return counts
 
 
 def deal(counts: np.ndarray, targets: np.ndarray, rng: np.random.Generator) -> np.ndarray:
-    """Deal whole groups to bins so that each bin comes near its target number of rows of every label.
+    """Deal whole groups to bins so that each bin comes near its target number of rows of every stratum (catalogue.py).
 
-    counts: (G, C) rows of each label in a group; a group without rows goes to bin 0. targets: (K, C) wanted rows. Returns (G,)
+    counts: (G, C) rows of each stratum in a group; a group without rows goes to bin 0. targets: (K, C) wanted rows. Returns (G,)
     int64 in 0..K-1. Groups come in random order, the largest first; each goes where it lowers the squared error, relative to the
-    target, most: the sum over labels of (have - target)^2 / target. With single-row groups every bin ends within a row or so of
-    its target for each label.
+    target, most: the sum over strata of (have - target)^2 / target. With single-row groups every bin ends within a row or so of
+    its target for each stratum.
     """
     order = rng.permutation(len(counts))
     order = order[np.argsort(-counts[order].sum(1), kind="stable")]

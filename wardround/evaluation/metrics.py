@@ -13,7 +13,7 @@ from collections.abc import Callable
 import numpy as np
 from numpy.typing import ArrayLike
 
-from wardround.core.tally import ClassTally
+from wardround.core.tally import ClassTally, DiceTally, FindingTally, Tally
 from wardround.errors import WardroundError
 
 ECE_BINS = 15
@@ -53,7 +53,7 @@ def recalls(truth: np.ndarray, probabilities: np.ndarray, threshold: float | Non
 def balanced_accuracy(truth: np.ndarray, probabilities: np.ndarray, threshold: float | None = None,
                       weights: np.ndarray | None = None) -> np.ndarray:
     """Mean recall over the classes that truth holds: a class without rows is left out, not counted as 0."""
-    return _mean_estimable(recalls(truth, probabilities, threshold, weights))
+    return mean_estimable(recalls(truth, probabilities, threshold, weights))
 
 
 def sensitivity(truth: np.ndarray, probabilities: np.ndarray, threshold: float | None = None,
@@ -77,7 +77,7 @@ def f1(truth: np.ndarray, probabilities: np.ndarray, threshold: float | None = N
 def macro_f1(truth: np.ndarray, probabilities: np.ndarray, threshold: float | None = None,
              weights: np.ndarray | None = None) -> np.ndarray:
     """Mean F1 over the classes that are present or predicted: a class that is only predicted counts as 0."""
-    return _mean_estimable(_table_f1s(_table(truth, probabilities, threshold, weights)))
+    return mean_estimable(_table_f1s(_table(truth, probabilities, threshold, weights)))
 
 
 def auroc(truth: np.ndarray, probabilities: np.ndarray, weights: np.ndarray | None = None) -> np.ndarray:
@@ -165,19 +165,38 @@ def ratio(numerator: ArrayLike, denominator: ArrayLike) -> np.ndarray:
     return quotient
 
 
-def from_tally(tally: ClassTally) -> dict[str, float]:
-    """Loss, accuracy, balanced_accuracy and auroc of the summed tallies of sites, defined as above; NaN where not estimable.
+def mean_estimable(values: np.ndarray) -> np.ndarray:
+    """Mean along the last axis of what is not NaN; NaN where nothing is left."""
+    return ratio(np.nan_to_num(values).sum(-1), (~np.isnan(values)).sum(-1))
 
-    auroc: scores in one of the tally's bins count as ties, an error of at most half the share of pairs that meet in a bin."""
-    labels = [1] if len(tally.scores) == 2 else range(len(tally.scores))
-    areas = []
-    for label in labels:
-        negative, positive = tally.scores[label].astype(np.float64)
-        wins = (positive * (_cumulative(negative)[:-1] + negative / 2)).sum()
-        areas.append(ratio(wins, positive.sum() * negative.sum()))
-    table = tally.confusion.astype(np.float64)
-    return {"loss": float(ratio(tally.loss_sum, table.sum())), "accuracy": float(_table_accuracy(table)),
-            "balanced_accuracy": float(_mean_estimable(_table_recalls(table))), "auroc": float(_mean_estimable(np.array(areas)))}
+
+def from_tally(tally: Tally) -> dict[str, float]:
+    """The scores of the summed tallies of sites, defined as above; NaN where not estimable. All have "loss", further
+
+    one class an image: accuracy, balanced_accuracy, auroc. Several findings: auroc, mean over findings. Segmentation: dice_NAME, mean
+    over patients, and dice, the mean of these. auroc: scores in one of the tally's bins count as ties, an error of at most half the
+    share of pairs that meet in a bin."""
+    scores = {"loss": float(ratio(tally.loss_sum, tally.num_examples))}
+    match tally:
+        case ClassTally():
+            labels = slice(1, 2) if len(tally.scores) == 2 else slice(None)
+            table = tally.confusion.astype(np.float64)
+            scores |= {"accuracy": float(_table_accuracy(table)), "balanced_accuracy": float(mean_estimable(_table_recalls(table))),
+                       "auroc": _binned_auroc(tally.scores[labels])}
+        case FindingTally():
+            scores["auroc"] = _binned_auroc(tally.scores)
+        case DiceTally():
+            means = ratio(tally.dice_sum, tally.num_examples)
+            scores["dice"] = float(mean_estimable(means))
+            scores |= {f"dice_{name}": float(mean) for name, mean in zip(tally.names, means, strict=True)}
+    return scores
+
+
+def _binned_auroc(scores: np.ndarray) -> float:
+    """Mean area over classes. scores: (C, 2, bins), as in ClassTally."""
+    negative, positive = scores.astype(np.float64).swapaxes(0, 1)  # (C, bins) each
+    wins = (positive * (_cumulative(negative)[:, :-1] + negative / 2)).sum(1)
+    return float(mean_estimable(ratio(wins, positive.sum(1) * negative.sum(1))))
 
 
 def _table(truth: np.ndarray, probabilities: np.ndarray, threshold: float | None, weights: np.ndarray | None) -> np.ndarray:
@@ -200,16 +219,12 @@ def _one_vs_rest(area: Callable[[np.ndarray, np.ndarray, np.ndarray | None], np.
                  probabilities: np.ndarray, weights: np.ndarray | None) -> np.ndarray:
     num_classes = probabilities.shape[1]
     labels = [1] if num_classes == 2 else range(num_classes)
-    return _mean_estimable(np.stack([area(truth == label, probabilities[:, label], weights) for label in labels], -1))
+    return mean_estimable(np.stack([area(truth == label, probabilities[:, label], weights) for label in labels], -1))
 
 
 def _mean_row(values: np.ndarray, weights: np.ndarray | None) -> np.ndarray:
     weights = _weights(values, weights)
     return ratio(weights @ values, weights.sum(-1))
-
-
-def _mean_estimable(values: np.ndarray) -> np.ndarray:
-    return ratio(np.nan_to_num(values).sum(-1), (~np.isnan(values)).sum(-1))
 
 
 def _cumulative(weights: np.ndarray) -> np.ndarray:

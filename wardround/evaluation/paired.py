@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Mapping, Sequence
 from itertools import chain
 
-from wardround.core.predictions import Predictions
+from wardround.core.predictions import Results
 from wardround.errors import WardroundError
 from wardround.evaluation.intervals import Draws
 from wardround.evaluation.metrics import ratio as divide
@@ -15,7 +15,7 @@ from wardround.plan.schema import EvaluationPlan
 PAIRS = (("federated", "pooled"), ("federated", "local"))
 
 
-def compare(arms: Mapping[str, Sequence[Sequence[Predictions]]], thresholds: Mapping[str, Sequence[Sequence[float | None]]], *,
+def compare(arms: Mapping[str, Sequence[Sequence[Results]]], thresholds: Mapping[str, Sequence[Sequence[float | None]]], *,
             plan: EvaluationPlan, seed: int, pairs: Sequence[tuple[str, str]] = PAIRS) -> dict[str, dict[str, Entry]]:
     """Return {"federated/pooled": {metric: {"ratio", "low", "high", "difference", "difference_low", "difference_high"}}, ...}.
 
@@ -42,7 +42,7 @@ def verdict(entry: Mapping[str, float | None]) -> str:
     return "higher" if low > 0 else "lower"
 
 
-def _arm_means(arms: Mapping[str, Sequence[Sequence[Predictions]]], thresholds: Mapping[str, Sequence[Sequence[float | None]]],
+def _arm_means(arms: Mapping[str, Sequence[Sequence[Results]]], thresholds: Mapping[str, Sequence[Sequence[float | None]]],
                plan: EvaluationPlan, seed: int) -> dict[str, dict[str, Draws]]:
     models = [(predictions, threshold) for arm in arms for run, chosen in zip(arms[arm], thresholds[arm], strict=True)
               for predictions, threshold in zip(run, chosen, strict=True)]

@@ -4,36 +4,40 @@ from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
 from functools import partial
-from typing import Any
+from typing import Any, TypeVar
 
 import numpy as np
 
-from wardround.core.predictions import Predictions
+from wardround.core.predictions import Held, Measured, Predictions, Results
 from wardround.errors import WardroundError
 from wardround.evaluation import metrics
+from wardround.evaluation.findings import measure_findings
 from wardround.evaluation.intervals import Bootstrap, Draws, resample
+from wardround.evaluation.segmentation import measure_segmentations
 from wardround.plan.schema import EvaluationPlan
 
 Entry = dict[str, float | None]
+Kept = TypeVar("Kept", bound=Held)
 
 
-def test_scores(predictions: Predictions, *, threshold: float | None, plan: EvaluationPlan, seed: int) -> dict[str, Entry]:
+def test_scores(predictions: Results, *, threshold: float | None, plan: EvaluationPlan, seed: int) -> dict[str, Entry]:
     """Return {metric: {"value", "low", "high"}} over the rows of split "test"; WardroundError if there are none.
 
-    C = 2: auroc, auprc, accuracy, balanced_accuracy, sensitivity, specificity, f1, brier, ece. C > 2: accuracy, balanced_accuracy,
-    auroc, f1 (both macro), brier, ece and a recall_CLASS for each class. threshold: chosen on validation rows; None: the most
-    probable class."""
+    Two classes: auroc, auprc, accuracy, balanced_accuracy, sensitivity, specificity, f1, brier, ece. More: accuracy, balanced_accuracy,
+    auroc, f1 (both macro), brier, ece and a recall_CLASS for each class. Several findings an image:
+    evaluation/findings.py; segmentations: evaluation/segmentation.py. threshold: chosen on validation rows; None: the most probable
+    class."""
     return mean_scores([predictions], thresholds=[threshold], plan=plan, seed=seed)
 
 
-def mean_scores(models: Sequence[Predictions], *, thresholds: Sequence[float | None], plan: EvaluationPlan,
+def mean_scores(models: Sequence[Results], *, thresholds: Sequence[float | None], plan: EvaluationPlan,
                 seed: int) -> dict[str, Entry]:
     """The scores of several models judged on the same test rows: each metric is the mean over the models (the local arm)."""
     draws = mean_draws(draw_tests(list(zip(models, thresholds, strict=True)), plan, seed))
     return {name: entry(metric, plan.level) for name, metric in draws.items()}
 
 
-def per_site(predictions: Predictions, *, threshold: float | None, plan: EvaluationPlan, seed: int) -> dict[str, dict[str, Any]]:
+def per_site(predictions: Results, *, threshold: float | None, plan: EvaluationPlan, seed: int) -> dict[str, dict[str, Any]]:
     """Return {site: {"num_test", "metrics"}} over each site's own test rows; sites without test rows are absent."""
     tested = _rows(predictions, "test")
     found = {}
@@ -43,7 +47,7 @@ def per_site(predictions: Predictions, *, threshold: float | None, plan: Evaluat
     return found
 
 
-def published(predictions: Predictions, *, threshold: float | None, plan: EvaluationPlan, seed: int) -> dict[str, Any] | None:
+def published(predictions: Results, *, threshold: float | None, plan: EvaluationPlan, seed: int) -> dict[str, Any] | None:
     """Return {"num_test", "num_leaking", "metrics"} over the whole published test split, leaking rows included: comparable with
     published figures, and too good. None when no row leaks."""
     num_leaking = int((predictions.splits == "test-leak").sum())
@@ -62,7 +66,7 @@ def confusion(predictions: Predictions, threshold: float | None = None) -> np.nd
     return table.astype(np.int64)
 
 
-def draw_tests(models: Sequence[tuple[Predictions, float | None]], plan: EvaluationPlan, seed: int) -> list[dict[str, Draws]]:
+def draw_tests(models: Sequence[tuple[Results, float | None]], plan: EvaluationPlan, seed: int) -> list[dict[str, Draws]]:
     """Measure models, each with its threshold, on the same resamples of the test rows.
 
     Rows may come in any order; WardroundError unless all models were given the same test cases of the same truth and patients."""
@@ -89,8 +93,14 @@ def known(value: float) -> float | None:
     return None if np.isnan(value) else float(value)
 
 
-def measure(predictions: Predictions, threshold: float | None, weights: np.ndarray | None = None) -> dict[str, np.ndarray]:
+def measure(results: Results, threshold: float | None, weights: np.ndarray | None = None) -> dict[str, np.ndarray]:
     """All test metrics of these rows by name. weights, results: as in metrics.py."""
+    if isinstance(results, Measured):
+        return measure_segmentations(results, weights)
+    return measure_findings(results, weights) if results.is_multilabel else _measure_classes(results, threshold, weights)
+
+
+def _measure_classes(predictions: Predictions, threshold: float | None, weights: np.ndarray | None) -> dict[str, np.ndarray]:
     ranked = (predictions.truth, predictions.probabilities, weights)
     decided = (predictions.truth, predictions.probabilities, threshold, weights)
     if len(predictions.classes) == 2:
@@ -105,33 +115,38 @@ def measure(predictions: Predictions, threshold: float | None, weights: np.ndarr
             **{f"recall_{name}": recalls[..., label] for label, name in enumerate(predictions.classes)}}
 
 
-def _draw(models: Sequence[tuple[Predictions, float | None]], plan: EvaluationPlan, seed: int) -> list[dict[str, Draws]]:
-    for predictions, _ in models:
-        if not np.isfinite(predictions.probabilities).all():
+def _draw(models: Sequence[tuple[Results, float | None]], plan: EvaluationPlan, seed: int) -> list[dict[str, Draws]]:
+    for results, _ in models:
+        if isinstance(results, Predictions) and not np.isfinite(results.probabilities).all():
             raise WardroundError("probabilities of test rows are NaN or infinite: the model diverged. "
                                  "Lower recipe.lr or set recipe.clip_norm")
     bootstrap = Bootstrap(models[0][0].groups, plan.resamples, seed)
-    drawn = resample(bootstrap, [partial(measure, predictions, threshold) for predictions, threshold in models])
-    return [{**model, "ece": model["ece"].centred()} for model in drawn]
+    drawn = resample(bootstrap, [partial(measure, results, threshold) for results, threshold in models])
+    return [{name: draws.centred() if name == "ece" else draws for name, draws in model.items()} for model in drawn]
 
 
-def _rows(predictions: Predictions, *splits: str) -> Predictions:
-    rows = predictions.take(np.isin(predictions.splits.astype(str), splits))
+def _rows(results: Kept, *splits: str) -> Kept:
+    rows = results.take(np.isin(results.splits.astype(str), splits))
     if len(rows) == 0:
         raise WardroundError("there are no test rows to judge the model on: the split left none. "
                              "Raise split.test or choose another split.policy")
     return rows
 
 
-def _by_case(predictions: Predictions) -> Predictions:
-    return predictions.take(np.argsort(predictions.cases, kind="stable"))
+def _by_case(results: Kept) -> Kept:
+    return results.take(np.argsort(results.cases, kind="stable"))
 
 
-def _check_same(first: Predictions, other: Predictions) -> None:
-    if first.classes != other.classes or not np.array_equal(first.cases, other.cases):
+def _check_same(first: Results, other: Results) -> None:
+    if _answers(first) != _answers(other) or not np.array_equal(first.cases, other.cases):
         raise WardroundError(f"models can be compared only on the same test cases and classes: one has {len(first)} cases of "
-                             f"{first.classes}, another has {len(other)} of {other.classes}, or other cases. "
+                             f"{_answers(first)}, another has {len(other)} of {_answers(other)}, or other cases. "
                              "Run both from the same plan, data and split.seed")
-    if not np.array_equal(first.truth, other.truth) or not np.array_equal(first.groups, other.groups):
+    has_same_truth = not (isinstance(first, Predictions) and isinstance(other, Predictions)) or np.array_equal(first.truth, other.truth)
+    if not has_same_truth or not np.array_equal(first.groups, other.groups):
         raise WardroundError("models can be compared only on the same test cases: some cases differ in truth or patient. "
                              "Run both from the same plan and data")
+
+
+def _answers(results: Results) -> tuple[str, ...]:
+    return results.classes if isinstance(results, Predictions) else results.names

@@ -1,4 +1,4 @@
-"""Batch norm -> group norm, whose result for an image does not depend on the other images of the batch or the site."""
+"""One kind of normalisation for a whole network, whichever kind its author chose."""
 
 from __future__ import annotations
 
@@ -6,20 +6,25 @@ from typing import Literal
 
 from torch import nn
 from torch.nn.modules.batchnorm import _BatchNorm
+from torch.nn.modules.instancenorm import _InstanceNorm
 
+Norm = Literal["batch", "group", "instance"]
+
+BATCH: tuple[type[_BatchNorm], ...] = (nn.BatchNorm1d, nn.BatchNorm2d, nn.BatchNorm3d)
+INSTANCE: tuple[type[_InstanceNorm], ...] = (nn.InstanceNorm1d, nn.InstanceNorm2d, nn.InstanceNorm3d)
 MAX_GROUPS = 32  # Wu & He 2018, section 4.1
 
 
-def use_norm(module: nn.Module, norm: Literal["batch", "group"]) -> nn.Module:
-    """Return the module with every batch norm replaced by group norm (norm = "group"), or as it is (norm = "batch").
+def use_norm(module: nn.Module, norm: Norm) -> nn.Module:
+    """Return the module with every batch and instance norm turned into this kind: batch norm (Ioffe & Szegedy 2015), group norm
+    (Wu & He 2018, arXiv:1803.08494) or instance norm (Ulyanov et al. 2016, arXiv:1607.08022).
 
-    Changes the module in place, at any depth; names, scale and shift stay, running statistics go. Group normalization:
-    Wu & He 2018 (arXiv:1803.08494).
+    Changes the module in place, at any depth; names, scale and shift stay, and running statistics go unless they are batch norm's.
+    With "group" and "instance" the result for an image does not depend on the others of its batch or site. Instance norm gets scale
+    and shift, and needs more than one position: behind linear layers, which have none, "instance" is one group of all channels.
     """
-    if norm == "batch":
-        return module
-    if isinstance(module, _BatchNorm):
-        return _group_norm(module)
+    if isinstance(module, _BatchNorm | _InstanceNorm):
+        return module if norm == "batch" and isinstance(module, _BatchNorm) else _replaced(module, norm)
     for name, child in module.named_children():
         setattr(module, name, use_norm(child, norm))
     return module
@@ -33,10 +38,23 @@ def num_groups(channels: int) -> int:
     return max((groups for groups in range(1, min(MAX_GROUPS, channels // 2) + 1) if channels % groups == 0), default=1)
 
 
-def _group_norm(batch: _BatchNorm) -> nn.GroupNorm:
-    # behind a linear layer a group is nothing but its channels: two of them would become +1 and -1, so all go together
-    groups = 1 if isinstance(batch, nn.BatchNorm1d) else num_groups(batch.num_features)
-    group = nn.GroupNorm(groups, batch.num_features, eps=batch.eps, affine=batch.affine)
-    if batch.affine:
-        group.weight, group.bias = batch.weight, batch.bias
-    return group.train(batch.training)
+def _replaced(old: _BatchNorm | _InstanceNorm, norm: Norm) -> nn.Module:
+    # no scale and shift is instance norm's default, but a choice in batch norm
+    affine = old.affine or isinstance(old, _InstanceNorm)
+    new = _empty(old, norm, affine)
+    if old.affine:
+        new.weight, new.bias = old.weight, old.bias
+    return new.train(old.training)
+
+
+def _empty(old: _BatchNorm | _InstanceNorm, norm: Norm, affine: bool) -> nn.Module:
+    channels, eps = old.num_features, old.eps
+    dims = next((index for index in range(3) if isinstance(old, (BATCH[index], INSTANCE[index]))), 1)
+    if norm == "batch":
+        return BATCH[dims](channels, eps=eps, affine=affine)
+    if isinstance(old, nn.BatchNorm1d):
+        # behind a linear layer a group is nothing but its channels: two of them would become +1 and -1, so all go together
+        return nn.GroupNorm(1, channels, eps=eps, affine=affine)
+    if norm == "group":
+        return nn.GroupNorm(num_groups(channels), channels, eps=eps, affine=affine)
+    return INSTANCE[dims](channels, eps=eps, affine=affine)

@@ -99,11 +99,14 @@ def _merged(table: Table, change: Mapping[str, Any]) -> Table:
 
 
 def _with_full_paths(table: Table, folder: Path) -> Table:
-    """A copy in which data.folder and "file.py:Name" no longer depend on the working folder."""
+    """A copy in which data.folder, a file of model.weights and "file.py:Name" no longer depend on the working folder."""
     change: Table = {}
     data_folder = _text(table, "data", "folder")
     if data_folder:
         change = {"data": {"folder": str(_full(data_folder, folder))}}
+    weights = _text(table, "model", "weights")
+    if "." in weights:
+        change = _merged(change, {"model": {"weights": str(_full(weights, folder))}})
     for section, key in NAMED:
         place, colon, name = _text(table, section, key).rpartition(":")
         if colon and place.endswith(".py"):

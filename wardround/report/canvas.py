@@ -91,7 +91,7 @@ def legend_below(drawing: Figure, ax: Axes, *, is_reversed: bool = False) -> Non
 def empty(ax: Axes, why: str) -> None:
     """An axes that says why it holds nothing."""
     ax.set_axis_off()
-    ax.text(0.5, 0.5, plain(why, 120), ha="center", va="center", fontsize=9.5, color=QUIET, transform=ax.transAxes)
+    ax.text(0.5, 0.5, textwrap.fill(plain(why, 120), 26), ha="center", va="center", fontsize=9.5, color=QUIET, transform=ax.transAxes)
 
 
 def plain(text: str, width: int = 34) -> str:

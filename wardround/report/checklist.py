@@ -12,7 +12,7 @@ from typing import Any
 
 from wardround.plan.schema import Plan
 from wardround.report import words
-from wardround.report.material import RunMaterial
+from wardround.report.material import HEADLINES, RunMaterial
 from wardround.report.tables import Table
 
 YES, PARTLY, NO, NOT_APPLICABLE = "answered", "in part", "not done", "not applicable"
@@ -33,11 +33,21 @@ class Facts:
         return metrics
 
     @property
+    def task(self) -> str:
+        return self.run.task
+
+    @property
     def is_binary(self) -> bool:
-        return len(self.run.scores["classes"]) == 2
+        return self.task == "binary"
 
 
 Answer = tuple[str, str]  # one of the four words above, and where or why
+
+WITHOUT_THRESHOLD: Mapping[str, Answer] = {
+    "multiclass": (NOT_APPLICABLE, "because there are more than two classes: the most probable class is named, without a threshold."),
+    "multilabel": (NO, "no threshold was chosen for any finding: only the ranking of the images is judged."),
+    "segmentation": (NOT_APPLICABLE, "because outlines are judged, not yes or no."),
+}
 
 
 def checklist(facts: Facts) -> Table:
@@ -98,7 +108,7 @@ def _partition(facts: Facts) -> Answer:
 
 def _model(facts: Facts) -> Answer:
     size = (facts.run.provenance.get("model") or {}).get("parameters")
-    started = "initial weights as the plan's model section says" if facts.plan.model.arguments() else "random initial weights"
+    started = "initial weights as the plan's model section says" if facts.plan.model.weights else "random initial weights"
     same = ", the same for every arm" if facts.compare else ""
     return (YES if size else PARTLY), f"“To repeat this”: {facts.plan.model.name}, {started}{same}."
 
@@ -119,7 +129,7 @@ def _software(facts: Facts) -> Answer:
 
 def _primary(facts: Facts) -> Answer:
     is_named = facts.metric == facts.plan.rounds.metric
-    rule = "named by the plan" if is_named else "by rule: AUROC for two classes, balanced accuracy for more"
+    rule = "named by the plan" if is_named else f"by rule: {words.metric(HEADLINES[facts.task])} for a task of this kind"
     return YES, f"{words.metric(facts.metric)}, {rule}; fixed before training."
 
 
@@ -145,24 +155,32 @@ def _paired(facts: Facts) -> Answer:
 
 
 def _operating_point(facts: Facts) -> Answer:
-    if not facts.is_binary:
-        return NOT_APPLICABLE, "because there are more than two classes: the most probable class is named, without a threshold."
+    if facts.task in WITHOUT_THRESHOLD:
+        return WITHOUT_THRESHOLD[facts.task]
     if facts.run.scores.get("threshold") is None:
         return NO, "the run records no threshold."
     return YES, "“How good”: at the threshold from validation images, with predictive values at three prevalences."
 
 
 def _classes(facts: Facts) -> Answer:
+    if facts.task == "segmentation":
+        return YES, "“How good”: Dice, HD95 and volume error of each region and class."
+    if facts.task == "multilabel":
+        return YES, "“How good”: each finding with its number of test images; “Where it errs”: curves. No decision, so no confusion matrix."
     if facts.run.predictions is None:
         return PARTLY, "“Where it errs”: confusion matrix; no curves, predictions.csv is absent."
     return YES, "“Where it errs”: confusion matrix and curves by class."
 
 
 def _calibration(facts: Facts) -> Answer:
+    if facts.task == "segmentation":
+        return NO, "the probabilities of single voxels were not kept."
     if facts.run.predictions is None:
         return PARTLY, "“Are the probabilities right?”: Brier score and ECE; no plot, predictions.csv is absent."
     if facts.is_binary:
         return YES, "“Are the probabilities right?”: plot, slope, intercept, ECE, Brier score."
+    if facts.task == "multilabel":
+        return PARTLY, "“Are the probabilities right?”: plot over all findings, ECE and Brier score as means over them; none by finding."
     return PARTLY, "“Are the probabilities right?”: plot, ECE, Brier score; slope and intercept are defined for two classes only."
 
 
@@ -181,6 +199,8 @@ def _privacy(facts: Facts) -> Answer:
 
 
 def _robustness(facts: Facts) -> Answer:
+    if facts.run.overlays:
+        return PARTLY, "“Where it errs”: best, median and worst patient are shown; no attack and no damaged image was tried."
     if facts.run.errors is None:
         return NO, "the worst errors were not kept; no attack and no damaged image was tried."
     return PARTLY, "“Where it errs”: worst errors are shown; no attack and no damaged image was tried."

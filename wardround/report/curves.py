@@ -13,7 +13,7 @@ from matplotlib.figure import Figure
 
 from wardround.core.predictions import Predictions
 from wardround.evaluation.calibration import reliability as reliability_bins
-from wardround.evaluation.curves import Curve, one_vs_rest, precision_recall, roc
+from wardround.evaluation.curves import Curve, precision_recall, roc
 from wardround.evaluation.metrics import average_precision, ranked_auroc
 from wardround.report import words
 from wardround.report.canvas import (
@@ -44,6 +44,21 @@ class Model:
     kind: str
     predictions: Predictions
 
+    def ranked(self, label: int) -> tuple[np.ndarray, np.ndarray]:
+        """Which images are of this class or have this finding, and their probabilities of it."""
+        truth = self.predictions.truth
+        is_so = truth[:, label] == 1 if self.predictions.is_multilabel else truth == label
+        return is_so, self.predictions.probabilities[:, label]
+
+
+def labels_of(predictions: Predictions) -> list[int]:
+    """The classes that have a curve: the second of two, all of more or of several findings, as far as there is room."""
+    return [1] if _is_binary(predictions) else list(range(len(predictions.classes)))[:MOST_PANELS]
+
+
+def _is_binary(predictions: Predictions) -> bool:
+    return len(predictions.classes) == 2 and not predictions.is_multilabel
+
 
 def roc_curves(models: Sequence[Model]) -> Figure:
     """True-positive against false-positive rate: one panel for two classes, one a class against the rest for more."""
@@ -70,7 +85,7 @@ def _draw_precision_recall(ax: Axes, curve: Curve, style: dict[str, Any]) -> Non
 def _curve_figure(models: Sequence[Model], title: str, curve: Callable[[np.ndarray, np.ndarray], Curve], area: Area, area_name: str,
                   draw: Callable[[Axes, Curve, dict[str, Any]], None]) -> Figure:
     classes = models[0].predictions.classes
-    labels = [1] if len(classes) == 2 else list(range(len(classes)))[:MOST_PANELS]
+    labels = labels_of(models[0].predictions)
     columns = 1 if len(labels) == 1 else 2 if len(labels) <= 4 else 4
     rows = -(-len(labels) // columns)
     height_of_row = {1: 3.6, 2: 2.9, 4: 2.0}[columns]
@@ -81,11 +96,13 @@ def _curve_figure(models: Sequence[Model], title: str, curve: Callable[[np.ndarr
     for ax, label in zip(panels, labels, strict=False):
         _class_panel(ax, models, label, curve, draw)
         name = classes[label]
-        areas = [float(area(m.predictions.truth == label, m.predictions.probabilities[:, label])) for m in models[:1]]
-        note = f"{area_name} {words.number(areas[0], 3)}" if math.isfinite(areas[0]) else words.NOT_ESTIMABLE
-        panel_title(ax, f"{name}: {note}" if len(models) == 1 else f"{name} ({words.arm(models[0].kind).lower()}: {note})")
-        if columns == 4:
+        first = float(area(*models[0].ranked(label)))
+        note = f"{area_name} {words.number(first)}" if math.isfinite(first) else words.NOT_ESTIMABLE
+        if columns == 4:  # too narrow for both in a line
+            ax.set_title(f"{plain(name, 20)}\n{note}", loc="left", fontsize=8, color=INK)
             ax.set(xlabel="", ylabel="")
+        else:
+            panel_title(ax, f"{name}: {note}" if len(models) == 1 else f"{name} ({words.arm(models[0].kind).lower()}: {note})")
     if len(models) > 1:
         legend_below(drawing, panels[0], is_reversed=True)
     return drawing
@@ -97,8 +114,8 @@ def _class_panel(ax: Axes, models: Sequence[Model], label: int, curve: Callable[
     named: set[str] = set()
     is_drawn = False
     for model in reversed(models):
-        found = one_vs_rest(model.predictions, curve).get(model.predictions.classes[label])
-        if found is None:
+        is_so, score = model.ranked(label)
+        if not is_so.any() or is_so.all():
             continue
         is_crowd = sum(other.kind == model.kind for other in models) > 1
         style: dict[str, Any] = {"color": ARM_COLOURS.get(model.kind, PALETTE[0]), "linewidth": 1.0 if is_crowd else 2.0,
@@ -106,7 +123,7 @@ def _class_panel(ax: Axes, models: Sequence[Model], label: int, curve: Callable[
         if model.kind not in named:
             style["label"] = words.arm(model.kind) + (" (each hospital's model)" if is_crowd else "")
         named.add(model.kind)
-        draw(ax, found, style)
+        draw(ax, curve(is_so, score), style)
         is_drawn = True
     if not is_drawn:
         empty(ax, "not estimable: the class is absent or the only one")
@@ -114,13 +131,17 @@ def _class_panel(ax: Axes, models: Sequence[Model], label: int, curve: Callable[
     if curve is roc:
         ax.plot([0, 1], [0, 1], color=QUIET, linewidth=1, linestyle=":")
     else:
-        ax.axhline(float((models[0].predictions.truth == label).mean()), color=QUIET, linewidth=1, linestyle=":")
+        ax.axhline(float(models[0].ranked(label)[0].mean()), color=QUIET, linewidth=1, linestyle=":")
     ax.set(xlim=(-0.02, 1.02), ylim=(-0.02, 1.03), aspect="equal")
 
 
 def reliability(predictions: Predictions) -> Figure:
-    """Stated probability against observed share, in bins of equal mass, over a histogram of the stated probabilities."""
-    is_binary = len(predictions.classes) == 2
+    """Stated probability against observed share, in bins of equal mass, over a histogram of the stated probabilities.
+
+    Of several findings an image, all pairs of an image and a finding together."""
+    is_binary, counted = _is_binary(predictions), "images"
+    if predictions.is_multilabel:
+        predictions, is_binary, counted = _pairs(predictions), True, "image and finding"
     drawing = figure("Calibration: do stated probabilities come true?", height=5.0, width=5.2)
     upper, lower = axes(drawing, 2, 1, sharex=True, height_ratios=[3.4, 1])
     tidy(upper, grid="both")
@@ -130,14 +151,22 @@ def reliability(predictions: Predictions) -> Figure:
     reach = np.array([[b.observed - b.low for b in bins], [b.high - b.observed for b in bins]]).clip(0)
     upper.errorbar(stated, observed, yerr=reach, color=PALETTE[0], marker="o", markersize=4, linewidth=0, elinewidth=1.4,
                    label="observed, with 95 % interval")
-    upper.set(xlim=(-0.02, 1.02), ylim=(-0.02, 1.03))
+    far = min(1.0, 1.1 * max([*stated, *(observed + reach[1])])) if counted != "images" else 1.0  # most findings are rare
+    upper.set(xlim=(-0.02 * far, 1.02 * far), ylim=(-0.02 * far, 1.03 * far))
     upper.set_ylabel(f"observed share of {plain(predictions.classes[1], 24)}" if is_binary else "share named correctly")
     upper.legend(frameon=False, fontsize=8.5, loc="upper left", labelcolor=INK)
     scores = predictions.probabilities[:, 1] if is_binary else predictions.probabilities.max(1)
-    lower.hist(scores, bins=20, range=(0, 1), color=PALETTE[0], edgecolor="white", linewidth=0.6)
-    lower.set_ylabel("images")
+    lower.hist(scores, bins=20, range=(0, far), color=PALETTE[0], edgecolor="white", linewidth=0.6)
+    lower.set_ylabel(counted)
     lower.set_xlabel("stated probability" if is_binary else "stated probability of the named class")
     return drawing
+
+
+def _pairs(predictions: Predictions) -> Predictions:
+    """Each pair of an image and a finding as a row of two classes."""
+    num, p = len(predictions.classes), predictions.probabilities.ravel()
+    held = {name: np.repeat(getattr(predictions, name), num) for name in ("cases", "groups", "sites", "splits")}
+    return Predictions(classes=("absent", "findings"), truth=predictions.truth.ravel(), probabilities=np.stack([1 - p, p], 1), **held)
 
 
 def confusion(table: np.ndarray, classes: Sequence[str]) -> Figure:

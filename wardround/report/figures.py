@@ -24,7 +24,15 @@ class Figures:
 
     def partition(self, run: RunMaterial) -> list[Picture]:
         counts = {site: held.get("train", {}) for site, held in run.site_counts.items()}
-        return [Picture(name="partition", figure=plots.partition(counts), caption="Who holds what: training images by hospital and class.",
+        drawn = plots.partition(counts)
+        if run.task == "segmentation":
+            return [Picture(name="partition", figure=drawn, caption="Who holds what: training images by hospital.",
+                            alt="Bars: training images at each hospital. The table below has the counts.")]
+        if run.task == "multilabel":
+            return [Picture(name="partition", figure=drawn, caption="Who holds what. An image may have several findings, so a row adds up "
+                            "to more than the hospital's images.",
+                            alt="Grid: training images with each finding at each hospital. The table below has the counts.")]
+        return [Picture(name="partition", figure=drawn, caption="Who holds what: training images by hospital and class.",
                         alt="Stacked bars: training images of each class at each hospital. The table below has the counts.")]
 
     def learning_curves(self, run: RunMaterial) -> list[Picture]:
@@ -41,13 +49,15 @@ class Figures:
 
     def arms(self, comparison: Comparison) -> list[Picture]:
         rows = _arm_estimates(comparison)
-        alt = "; ".join(f"{e.label} {words.interval(e.value, e.low, e.high)}" for e in rows[:12])
-        return [Picture(name="arms", figure=plots.arms(rows, self.metric), alt=f"{words.metric(self.metric)}: {alt}.",
-                        caption="Point: result on the test images. Line: 95 % interval. Further right is better.")]
+        alt = "; ".join(f"{e.label} {words.interval(e.value, e.low, e.high, words.digits(self.metric))}" for e in rows[:12])
+        title = f"{words.sentence(words.title(self.metric, comparison.lead.scores['metrics']))} on the test {comparison.lead.unit}s"
+        better = "left" if words.lower_is_better(self.metric) else "right"
+        return [Picture(name="arms", figure=plots.arms(rows, self.metric, title=title), alt=f"{words.metric(self.metric)}: {alt}.",
+                        caption=f"Point: result on the test {comparison.lead.unit}s. Line: 95 % interval. Further {better} is better.")]
 
     def paired(self, comparison: Comparison, metrics: Sequence[str]) -> list[Picture]:
         """The ratio to pooled and the difference to local, for metrics of which more is better."""
-        upward = [name for name in metrics if name not in words.LOWER_IS_BETTER]
+        upward = [name for name in metrics if not words.lower_is_better(name)]
         made = []
         for pair, kind, prefix in (("federated/pooled", "ratio", ""), ("federated/local", "difference", "difference_")):
             found = comparison.compare["paired"].get(pair) or {}
@@ -62,9 +72,10 @@ class Figures:
         return made
 
     def per_site(self, run: RunMaterial, metric: str, own: Mapping[str, float]) -> list[Picture]:
-        rows = [_estimate(site, part, metric, run.scores["arm"]) for site, part in run.scores["per_site"].items()]
+        rows = [estimate(site, part, metric, run.scores["arm"]) for site, part in run.scores["per_site"].items()]
+        title = f"{words.sentence(words.title(metric, run.scores['metrics']))} at each hospital, worst first"
         caption = "Filled: this model, with its 95 % interval." + (" Open: the hospital's own local model at home." if own else "")
-        return [Picture(name="per-site", figure=plots.per_site(rows, metric, own=own), caption=caption,
+        return [Picture(name="per-site", figure=plots.per_site(rows, metric, own=own, title=title), caption=caption,
                         alt=f"{words.metric(metric)} at each hospital, worst first. The table below has the numbers.")]
 
     def site_matrix(self, comparison: Comparison) -> list[Picture]:
@@ -78,9 +89,9 @@ class Figures:
                         caption="Rows: where a model was trained. Columns: where it was tested. Diagonal: at home.")]
 
     def confusion(self, run: RunMaterial) -> list[Picture]:
-        table, classes = np.array(run.scores["confusion"]), run.scores["classes"]
-        if table.ndim != 2:
+        if run.scores["confusion"] is None:
             return []
+        table, classes = np.array(run.scores["confusion"]), run.scores["classes"]
         alt = "; ".join(f"of {int(table[i].sum())} {name}, {int(table[i, i])} were called so" for i, name in enumerate(classes))
         return [Picture(name="confusion", figure=curves.confusion(table, classes), alt=f"Confusion matrix: {alt}.",
                         caption=f"{words.arm(run.scores['arm'])} model, test images. Rows: the truth; each row adds up to 100 %. "
@@ -126,14 +137,15 @@ def _arm_estimates(comparison: Comparison) -> list[Estimate]:
         for i, scores in enumerate(results if is_by_seed else ()):
             mean = ", mean" if arm == "local" and len(comparison.runs.get("local", ())) > 1 else ""
             label = words.arm(arm) + mean + (f", seed {seeds[i]}" if len(seeds) > 1 else "")
-            rows.append(_estimate(label, scores, comparison.metric, arm))
+            rows.append(estimate(label, scores, comparison.metric, arm))
         if arm == "local" and (len(comparison.runs.get("local", ())) > 1 or not is_by_seed):
-            rows += [_estimate(f"only {trained_at(run) or run.folder.name}", run.scores, comparison.metric, arm)
+            rows += [estimate(f"only {trained_at(run) or run.folder.name}", run.scores, comparison.metric, arm)
                      for run in comparison.runs.get("local", ())]
     return rows
 
 
-def _estimate(label: str, scores: Mapping[str, Any], metric: str, kind: str) -> Estimate:
+def estimate(label: str, scores: Mapping[str, Any], metric: str, kind: str) -> Estimate:
+    """One entry of scores["metrics"] for a forest plot."""
     return Estimate(label=label, value=value_of(scores, metric), low=value_of(scores, metric, "low"),
                     high=value_of(scores, metric, "high"), kind=kind)
 

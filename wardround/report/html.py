@@ -34,11 +34,11 @@ def write_run_report(folder: Path) -> Path:
     metric = primary_metric(run)
     facts, figures = Facts(plan=run.plan, run=run, metric=metric, compare={}), Figures(metric)
     commands = [f"wardround run plan.toml --arm {run.scores['arm']}{_data_option(run)}"]
-    others = [name for name in ("auroc", "balanced_accuracy", "accuracy", "sensitivity", "specificity")
+    others = [name for name in ("auroc", "balanced_accuracy", "accuracy", "sensitivity", "specificity", "auprc", "hd95")
               if name in run.scores["metrics"] and name != metric]
     page = Page(title=run.plan.title or run.plan.name, details=_details(run, f"{words.arm(run.scores['arm'])} run {folder.name}"),
                 phantom=bool(run.scores["phantom"]), headline=story.run_headline(run, metric), remarks=(story.outcome(run),),
-                cards_title="On the test images",
+                cards_title=f"On the test {run.unit}s",
                 cards=tuple(_metric_card(run.scores, name) for name in [metric, *others[:2]]),
                 sections=_sections(facts, figures, None, commands), footer=RESEARCH_ONLY)
     return write_page(page, folder)
@@ -56,20 +56,21 @@ def write_compare_report(folder: Path) -> Path:
     page = Page(title=run.plan.title or run.plan.name, details=_details(run, f"Comparison over {seeds}"),
                 phantom=any(bool(scores["phantom"]) for results in compare["arms"].values() for scores in results),
                 headline=story.comparison_headline(comparison), remarks=tuple(story.verdict_sentences(comparison)),
-                cards_title=f"{words.sentence(words.metric(facts.metric))} on the test images: {words.meaning(facts.metric)}.",
+                cards_title=f"{words.heading(facts.metric, facts.metrics)} on the test {run.unit}s: {words.meaning(facts.metric)}.",
                 cards=tuple(_arm_card(comparison, arm) for arm in ordered_arms(compare)),
                 sections=_sections(facts, figures, comparison, commands), footer=RESEARCH_ONLY)
     return write_page(page, folder)
 
 
 def _sections(facts: Facts, figures: Figures, comparison: Comparison | None, commands: list[str]) -> tuple[Section, ...]:
+    view = sections.VIEWS[facts.task]
     runs = [facts.run] if comparison is None else [run for runs in comparison.runs.values() for run in runs]
     hospitals = sections.per_hospital(facts, figures, {} if comparison is None else _own_models(comparison))
     if comparison is not None:
         hospitals = replace(hospitals, blocks=(*hospitals.blocks, *figures.site_matrix(comparison)))
     return (sections.how_good(facts, comparison, figures), sections.how_sure(facts, comparison), hospitals,
             sections.done(facts, runs), sections.images(facts, figures), sections.left_out(facts),
-            sections.errors(facts, comparison, figures), sections.calibration(facts, figures), sections.training(facts, figures),
+            view.errors(facts, comparison, figures), *view.calibration(facts, figures), sections.training(facts, figures),
             sections.limits(facts, comparison), sections.repeat(facts, commands),
             Section(anchor="checklist", title="Checklist for reviewers", blocks=(Rows(table=checklist(facts)),)))
 
@@ -82,7 +83,8 @@ def _own_models(comparison: Comparison) -> dict[str, float]:
 
 def _metric_card(scores: Mapping[str, Any], metric: str) -> Card:
     value, low, high = (value_of(scores, metric, part) for part in ("value", "low", "high"))
-    return Card(title=words.sentence(words.metric(metric)), value=words.number(value), interval=_range(low, high),
+    digits = words.digits(metric)
+    return Card(title=words.heading(metric, scores["metrics"]), value=words.number(value, digits), interval=_range(low, high, digits),
                 note=words.meaning(metric), kind=scores["arm"])
 
 
@@ -90,23 +92,23 @@ def _arm_card(comparison: Comparison, arm: str) -> Card:
     results = comparison.compare["arms"][arm]
     values = [value for value in (value_of(scores, comparison.metric) for scores in results) if math.isfinite(value)]
     if len(results) == 1:
-        interval = _range(*(value_of(results[0], comparison.metric, part) for part in ("low", "high")))
+        interval = _range(value_of(results[0], comparison.metric, "low"), value_of(results[0], comparison.metric, "high"))
     else:
         interval = f"{words.number(min(values))} to {words.number(max(values))} over {len(results)} models" if values else ""
     return Card(title=words.arm(arm), value=words.number(sum(values) / len(values) if values else None), interval=interval,
                 note=words.ARM_MEANINGS.get(arm, ""), kind=arm)
 
 
-def _range(low: float, high: float) -> str:
+def _range(low: float, high: float, digits: int = 3) -> str:
     if not (math.isfinite(low) and math.isfinite(high)):
         return "no interval"
-    return f"95 % interval {words.number(low)} to {words.number(high)}"
+    return f"95 % interval {words.number(low, digits)} to {words.number(high, digits)}"
 
 
 def _details(run: RunMaterial, what: str) -> str:
     data = run.data.get("name") or run.plan.data.dataset
     started = str(run.provenance.get("started") or "")[:10]
-    return " · ".join(filter(None, [what, f"data set {data}", words.plural(int(run.scores["num_test"]), "test image"), started]))
+    return " · ".join(filter(None, [what, f"data set {data}", words.plural(int(run.scores["num_test"]), f"test {run.unit}"), started]))
 
 
 def _data_option(run: RunMaterial) -> str:

@@ -13,12 +13,15 @@ from typing import Any
 import numpy as np
 
 from wardround.core.events import Event, RoundFinished, RunFinished, WorkerRestarted
-from wardround.core.predictions import Predictions
+from wardround.core.predictions import Measured, Predictions, Results
 from wardround.errors import WardroundError
 from wardround.plan.schema import Plan
+from wardround.report.overlays import OverlayCase
 from wardround.runs.folder import RunFolder, read_json
 
 ARM_ORDER = ("pooled", "federated", "local")
+HEADLINES = {"binary": "auroc", "multiclass": "balanced_accuracy", "multilabel": "auroc", "segmentation": "dice"}  # task -> metric
+OVERLAYS = ("best", "median", "worst")  # patients in figures/overlays.npz
 
 
 @dataclass(frozen=True, kw_only=True, eq=False)
@@ -38,10 +41,38 @@ class RunMaterial:
     scores: Mapping[str, Any]
     provenance: Mapping[str, Any]
     events: Sequence[Event]
-    predictions: Predictions | None
+    tested: Results | None
     ledger: Mapping[str, Mapping[str, int]]  # status -> reason -> number of images
     errors: Errors | None
+    overlays: tuple[OverlayCase, ...]
     missing: tuple[str, ...]
+
+    @property
+    def task(self) -> str:
+        return str(self.scores["task"])
+
+    @property
+    def unit(self) -> str:
+        """What a test result belongs to: "image" or "patient"."""
+        return unit_of(self.scores)
+
+    @property
+    def predictions(self) -> Predictions | None:
+        """Probabilities of the test images, where the task has them."""
+        return self.tested if isinstance(self.tested, Predictions) else None
+
+    @property
+    def measured(self) -> Measured | None:
+        """Measures of the test patients' segmentations."""
+        return self.tested if isinstance(self.tested, Measured) else None
+
+    @property
+    def sent_share(self) -> float | None:
+        """Which share of the model's numbers is trained and exchanged; None if that was not recorded."""
+        model = self.provenance.get("model") or {}
+        if not model.get("bytes") or model.get("frozen") is None:
+            return None
+        return float(model["bytes"] / (model["bytes"] + 4 * model["frozen"]))  # 4 bytes a number
 
     @property
     def data(self) -> Mapping[str, Any]:
@@ -100,6 +131,9 @@ def read_run(path: Path) -> RunMaterial:
     """Read a finished run's folder. WardroundError if it has no plan.toml or no scores.json."""
     folder = RunFolder(path)
     plan, scores = folder.plan(), folder.scores()
+    if scores.get("task") not in HEADLINES:
+        raise WardroundError(f"{path / 'scores.json'}: task is {scores.get('task')!r}, expected one of {', '.join(HEADLINES)}. Was the run "
+                             "made by another version?")
     missing: list[str] = []
 
     def optional(name: str, what: str) -> bool:
@@ -110,11 +144,16 @@ def read_run(path: Path) -> RunMaterial:
 
     provenance = folder.provenance() if optional("provenance.json", "versions, hardware and counts of images are not known") else {}
     events = folder.events() if optional("journal.jsonl", "the learning curves cannot be drawn") else []
-    predictions = _test_rows(folder) if optional("predictions.csv", "curves and calibration cannot be drawn") else None
+    lost = "results by patient" if scores["task"] == "segmentation" else "curves and calibration"
+    tested = _test_rows(folder) if optional("predictions.csv", f"{lost} cannot be drawn") else None
     ledger = _ledger(folder) if optional("ledger.csv", "the list of images that were left out cannot be counted") else {}
-    errors = _errors(path, scores["classes"]) if optional("figures/errors.npz", "the worst errors cannot be shown") else None
-    return RunMaterial(folder=path, plan=plan, scores=scores, provenance=provenance, events=events, predictions=predictions,
-                       ledger=ledger, errors=errors, missing=tuple(missing))
+    errors, overlays = None, tuple[OverlayCase, ...]()
+    if scores["task"] == "segmentation" and optional("figures/overlays.npz", "no segmentation can be shown"):
+        overlays = _overlays(path / "figures" / "overlays.npz")
+    elif scores["task"] in ("binary", "multiclass") and optional("figures/errors.npz", "the worst errors cannot be shown"):
+        errors = _errors(path, scores["classes"])
+    return RunMaterial(folder=path, plan=plan, scores=scores, provenance=provenance, events=events, tested=tested,
+                       ledger=ledger, errors=errors, overlays=overlays, missing=tuple(missing))
 
 
 def read_comparison(path: Path) -> Comparison:
@@ -139,10 +178,13 @@ def read_comparison(path: Path) -> Comparison:
 
 
 def primary_metric(run: RunMaterial) -> str:
-    """The metric a single run is judged by: the plan's, or AUROC for two classes and balanced accuracy for more."""
-    if run.plan.rounds.metric in run.scores["metrics"]:
-        return run.plan.rounds.metric
-    return "auroc" if len(run.scores["classes"]) == 2 else "balanced_accuracy"
+    """The metric a single run is judged by: the plan's, or where that is the loss the task's (HEADLINES)."""
+    return run.plan.rounds.metric if run.plan.rounds.metric in run.scores["metrics"] else HEADLINES[run.task]
+
+
+def unit_of(scores: Mapping[str, Any]) -> str:
+    """What scores["num_test"] counts: "image", or "patient" of segmentations."""
+    return "patient" if scores.get("task") == "segmentation" else "image"
 
 
 def value_of(scores: Mapping[str, Any], metric: str, part: str = "value") -> float:
@@ -168,9 +210,9 @@ def _slug(name: str) -> str:
     return "".join(c for c in name.lower() if c.isalnum())
 
 
-def _test_rows(folder: RunFolder) -> Predictions:
-    predictions = folder.predictions()
-    return predictions.take(predictions.splits == "test")
+def _test_rows(folder: RunFolder) -> Results:
+    tested = folder.predictions()
+    return tested.take(tested.splits == "test")
 
 
 def _ledger(folder: RunFolder) -> dict[str, dict[str, int]]:
@@ -193,3 +235,12 @@ def _errors(path: Path, classes: Sequence[str]) -> Errors | None:
     captions = tuple(f"truth: {name(truth[i])}\nmodel: {name(predicted[i])}\n{float(probability[i]):.0%} sure, {site[i]}"
                      for i in range(len(images)))
     return Errors(images=images, captions=captions)
+
+
+def _overlays(path: Path) -> tuple[OverlayCase, ...]:
+    """The best, median and worst patient of overlays.npz, as far as they are in it."""
+    with np.load(path, allow_pickle=False) as arrays:
+        classes = tuple(str(name) for name in arrays["classes"])
+        return tuple(OverlayCase(image=arrays[f"{kind}_image"], truth=arrays[f"{kind}_truth"], predicted=arrays[f"{kind}_predicted"],
+                                 classes=classes, dice=float(arrays[f"{kind}_dice"]), label=kind)
+                     for kind in OVERLAYS if f"{kind}_image" in arrays)

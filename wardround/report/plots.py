@@ -15,6 +15,7 @@ from matplotlib.figure import Figure
 from matplotlib.ticker import MaxNLocator
 
 from wardround.core.events import RoundFinished
+from wardround.data.catalogue import ALL
 from wardround.report import words
 from wardround.report.canvas import (
     ARM_COLOURS,
@@ -37,13 +38,18 @@ from wardround.report.canvas import (
 
 FEW_ROUNDS = 30  # up to here each round has a marker
 FEW_SITES = 7  # up to here each site has a colour of its own
+MOST_CELLS = 12  # rows of a grid up to which numbers are printed in it
 
 
-def partition(counts: Mapping[str, Mapping[str, int]], *, title: str = "Training images per hospital and class") -> Figure:
-    """Stacked bars: who holds what. counts: site -> class -> number of images; classes in the order of the first site."""
+def partition(counts: Mapping[str, Mapping[str, int]], *, title: str = "Training images per hospital") -> Figure:
+    """Who holds what: stacked bars of the classes, or a grid where an image may have several findings.
+
+    counts: site -> class -> number of images; classes in the order of the first site."""
     sites = list(counts)
     classes = list(dict.fromkeys(name for held in counts.values() for name in held))
-    drawing = figure(title, height=min(1.5 + 0.34 * len(sites), 14))
+    if ALL in classes:
+        return _finding_grid(counts, [name for name in classes if name != ALL], f"{title} and finding")
+    drawing = figure(f"{title} and class" if len(classes) > 1 else title, height=min(1.5 + 0.34 * len(sites), 14))
     (ax,) = axes(drawing)
     tidy(ax, grid="x")
     left = np.zeros(len(sites))
@@ -56,7 +62,31 @@ def partition(counts: Mapping[str, Mapping[str, int]], *, title: str = "Training
     ax.set_ylim(len(sites) - 0.4, -0.6)
     ax.set_xlabel("images")
     ax.xaxis.set_major_locator(MaxNLocator(integer=True))
-    legend_below(drawing, ax)
+    if len(classes) > 1:
+        legend_below(drawing, ax)
+    return drawing
+
+
+def _finding_grid(counts: Mapping[str, Mapping[str, int]], findings: Sequence[str], title: str) -> Figure:
+    """Bars of the images of each site, and beside them how many have each finding: overlapping parts are not stacked."""
+    sites = list(counts)
+    drawing = figure(title, height=min(2.5 + 0.34 * len(sites), 14))
+    bars, grid = axes(drawing, 1, 2, sharey=True, width_ratios=[1, 4.4])
+    tidy(bars, grid="x")
+    totals = np.array([counts[site].get(ALL, 0) for site in sites], dtype=float)
+    bars.barh(range(len(sites)), totals, height=0.72, color=PALETTE[0])
+    bars.set_yticks(range(len(sites)), thinned(sites))
+    bars.xaxis.set_major_locator(MaxNLocator(integer=True, nbins=3))
+    panel_title(bars, "All images")
+    table = np.array([[counts[site].get(name, 0) for name in findings] for site in sites], dtype=float)
+    shares = np.divide(table, totals[:, None], out=np.zeros(table.shape), where=totals[:, None] > 0)
+    shades = np.sqrt(shares)  # a finding of 1 % is to be told from none, beside one of 60 %
+    texts = [[words.count(int(number)) for number in row] for row in table] if len(sites) <= MOST_CELLS else None
+    heat(grid, shades, texts, size=7)
+    grid.tick_params(labelleft=False, left=False)
+    name_columns(grid, findings)
+    panel_title(grid, "Images with each finding (darker: a larger share)")
+    bars.set_ylim(len(sites) - 0.5, -0.5)
     return drawing
 
 
@@ -134,10 +164,10 @@ def _line(ax: Axes, points: Sequence[tuple[int, float | None]], **style: Any) ->
         ax.plot([x for x, _ in known], [y for _, y in known], marker=marker, markersize=3, **style)
 
 
-def arms(estimates: Sequence[Estimate], metric: str) -> Figure:
+def arms(estimates: Sequence[Estimate], metric: str, *, title: str = "") -> Figure:
     """Forest plot of the arms' results on the test images, with intervals."""
-    return _forest_figure(estimates, f"{words.sentence(words.metric(metric))} on the test images",
-                          f"{words.metric(metric)} (point: estimate, line: 95 % interval)", bounded=True)
+    return _forest_figure(estimates, title or f"{words.sentence(words.metric(metric))} on the test images",
+                          f"{words.metric(metric)} (point: estimate, line: 95 % interval)", metric=metric)
 
 
 def paired(estimates: Sequence[Estimate], *, kind: str, title: str) -> Figure:
@@ -146,13 +176,13 @@ def paired(estimates: Sequence[Estimate], *, kind: str, title: str) -> Figure:
     return _forest_figure(estimates, title, f"{kind} (dashed: no difference)", reference=reference)
 
 
-def per_site(estimates: Sequence[Estimate], metric: str, *, own: Mapping[str, float] | None = None) -> Figure:
+def per_site(estimates: Sequence[Estimate], metric: str, *, own: Mapping[str, float] | None = None, title: str = "") -> Figure:
     """One model at each hospital, worst first, with intervals. own: what each hospital's own local model reaches there."""
-    ordered = sorted(estimates, key=lambda e: (math.isnan(e.value), -e.value if metric in words.LOWER_IS_BETTER else e.value))
-    title = f"{words.sentence(words.metric(metric))} at each hospital, worst first"
+    ordered = sorted(estimates, key=lambda e: (math.isnan(e.value), -e.value if words.lower_is_better(metric) else e.value))
+    title = title or f"{words.sentence(words.metric(metric))} at each hospital, worst first"
     drawing = figure(title, height=1.6 + 0.36 * min(len(ordered), 40))
     (ax,) = axes(drawing)
-    _forest(ax, ordered, bounded=True)
+    _forest(ax, ordered, metric=metric)
     home = [(own or {}).get(e.label, math.nan) for e in ordered]
     if any(map(math.isfinite, home)):
         ax.scatter(home, range(len(home)), s=34, facecolor="white", edgecolor=ARM_COLOURS["local"], linewidth=1.4, zorder=4,
@@ -160,22 +190,22 @@ def per_site(estimates: Sequence[Estimate], metric: str, *, own: Mapping[str, fl
         kind = ordered[0].kind
         ax.scatter([], [], s=34, color=ARM_COLOURS.get(kind, PALETTE[0]), label=f"the {words.arm(kind).lower()} model")
         legend_below(drawing, ax, is_reversed=True)
-        _limits(ax, [*home, *(v for e in ordered for v in (e.value, e.low, e.high))], bounded=True, reference=None)
+        _limits(ax, [*home, *(v for e in ordered for v in (e.value, e.low, e.high))], metric=metric, reference=None)
     ax.set_xlabel(words.metric(metric))
     return drawing
 
 
 def _forest_figure(estimates: Sequence[Estimate], title: str, label: str, *, reference: float | None = None,
-                   bounded: bool = False) -> Figure:
+                   metric: str | None = None) -> Figure:
     drawing = figure(title, height=1.35 + 0.36 * min(len(estimates), 40))
     (ax,) = axes(drawing)
-    _forest(ax, estimates, bounded=bounded, reference=reference)
+    _forest(ax, estimates, metric=metric, reference=reference)
     ax.set_xlabel(label)
     return drawing
 
 
-def _forest(ax: Axes, estimates: Sequence[Estimate], *, bounded: bool, reference: float | None = None) -> None:
-    """Rows from top to bottom, the numbers at the right edge. bounded: values lie in 0..1."""
+def _forest(ax: Axes, estimates: Sequence[Estimate], *, metric: str | None, reference: float | None = None) -> None:
+    """Rows from top to bottom, the numbers at the right edge. metric: None for ratios and differences."""
     tidy(ax, grid="x")
     if not estimates:
         empty(ax, "nothing to compare")
@@ -190,21 +220,64 @@ def _forest(ax: Axes, estimates: Sequence[Estimate], *, bounded: bool, reference
         if math.isfinite(e.value):
             ax.scatter([e.value], [y], s=34, color=colour, zorder=3)
         if show_numbers:
-            ax.annotate(words.interval(e.value, e.low, e.high), (1, y), xycoords=("axes fraction", "data"), xytext=(6, 0),
-                        textcoords="offset points", va="center", fontsize=8.5, color=INK, annotation_clip=False)
+            _number_at(ax, y, words.interval(e.value, e.low, e.high, words.digits(metric or "")))
     ax.set_yticks(range(len(estimates)), thinned([e.label for e in estimates]))
     ax.set_ylim(len(estimates) - 0.4, -0.6)
-    _limits(ax, [v for e in estimates for v in (e.value, e.low, e.high)], bounded=bounded, reference=reference)
+    _limits(ax, [v for e in estimates for v in (e.value, e.low, e.high)], metric=metric, reference=reference)
 
 
-def _limits(ax: Axes, values: Sequence[float], *, bounded: bool, reference: float | None) -> None:
+def _limits(ax: Axes, values: Sequence[float], *, metric: str | None, reference: float | None) -> None:
+    """Room around the values and the reference, a share's within 0..1."""
     known = [v for v in values if math.isfinite(v)] + ([] if reference is None else [reference])
     if not known:
         ax.set_xlim(0, 1)
         return
     pad = max(0.06 * (max(known) - min(known)), 0.02)
     low, high = min(known) - pad, max(known) + pad
-    ax.set_xlim(max(low, -0.01) if bounded else low, min(high, 1.01) if bounded else high)
+    is_share = metric is not None and words.is_share(metric)
+    ax.set_xlim(max(low, -0.01) if is_share else low, min(high, 1.01) if is_share else high)
+
+
+def grouped(groups: Mapping[str, Sequence[Estimate]], metric: str, *, title: str, lead: str, reference: float | None = None) -> Figure:
+    """Forest plot of several arms a row, one above the other.
+
+    groups: row -> an estimate an arm. lead: the arm whose numbers are printed."""
+    most = max(map(len, groups.values()), default=0)
+    step = 0.2 if most > 1 else 0.0
+    drawing = figure(title, height=1.5 + (0.2 + 0.14 * most) * len(groups))
+    (ax,) = axes(drawing)
+    tidy(ax, grid="x")
+    if reference is not None:
+        ax.axvline(reference, color=QUIET, linewidth=1.2, linestyle="--")
+    for y, estimates in enumerate(groups.values()):
+        for place, e in enumerate(estimates):
+            _dodged(ax, e, y + step * (place - (len(estimates) - 1) / 2))
+            if e.kind == lead:
+                _number_at(ax, y, words.interval(e.value, e.low, e.high, words.digits(metric)))
+    ax.set_yticks(range(len(groups)), [plain(label, 44) for label in groups])
+    ax.set_ylim(len(groups) - 0.4, -0.6)
+    _limits(ax, [v for row in groups.values() for e in row for v in (e.value, e.low, e.high)], metric=metric, reference=reference)
+    ax.set_xlabel(words.metric(metric))
+    if most > 1:
+        for kind in dict.fromkeys(e.kind for row in groups.values() for e in row):
+            ax.scatter([], [], s=24, color=ARM_COLOURS.get(kind, PALETTE[0]), label=words.arm(kind))
+        legend_below(drawing, ax)
+    return drawing
+
+
+def _number_at(ax: Axes, y: float, text: str) -> None:
+    """A text right of the axes."""
+    ax.annotate(text, (1, y), xycoords=("axes fraction", "data"), xytext=(6, 0), textcoords="offset points", va="center", fontsize=8.5,
+                color=INK, annotation_clip=False)
+
+
+def _dodged(ax: Axes, e: Estimate, y: float) -> None:
+    """One estimate with its interval, at a height between rows."""
+    colour = ARM_COLOURS.get(e.kind, PALETTE[0])
+    if math.isfinite(e.low) and math.isfinite(e.high):
+        ax.plot([e.low, e.high], [y, y], color=colour, linewidth=1.6, solid_capstyle="butt", alpha=0.7)
+    if math.isfinite(e.value):
+        ax.scatter([e.value], [y], s=22, color=colour, zorder=3)
 
 
 def site_matrix(values: np.ndarray, sites: Sequence[str], metric: str) -> Figure:
@@ -222,14 +295,14 @@ def site_matrix(values: np.ndarray, sites: Sequence[str], metric: str) -> Figure
     return drawing
 
 
-def heat(ax: Axes, values: np.ndarray, texts: Sequence[Sequence[str]] | None) -> None:
-    """A grid of shares in 0..1, light to dark blue, with a text in each cell."""
+def heat(ax: Axes, values: np.ndarray, texts: Sequence[Sequence[str]] | None, *, size: float = 9) -> None:
+    """A grid of shares in 0..1, light to dark blue, with a text in each cell. size: of the texts."""
     tidy(ax, grid="none")
     ax.imshow(np.ma.masked_invalid(values), cmap="Blues", vmin=0, vmax=1.15, aspect="auto")
     ax.spines[:].set_visible(False)
     for y, line in enumerate(texts or ()):
         for x, text in enumerate(line):
-            ax.text(x, y, text, ha="center", va="center", fontsize=9, color="white" if values[y, x] > 0.7 else INK)
+            ax.text(x, y, text, ha="center", va="center", fontsize=size, color="white" if values[y, x] > 0.7 else INK)
 
 
 def name_columns(ax: Axes, names: Sequence[str]) -> None:

@@ -7,14 +7,17 @@ import statistics
 from collections.abc import Mapping, Sequence
 from pathlib import Path
 
-from wardround.evaluation.calibration import recalibration
 from wardround.plan.load import dump_plan
 from wardround.plan.schema import Plan
-from wardround.report import story, tables, words
+from wardround.report import classes, findings, segmentation, story, tables, words
 from wardround.report.checklist import Facts
 from wardround.report.figures import Figures
 from wardround.report.material import Comparison, RunMaterial, value_of
 from wardround.report.page import Block, Code, Items, Rows, Section, Text
+from wardround.report.view import View
+
+VIEWS: Mapping[str, View] = {"binary": classes.VIEW, "multiclass": classes.VIEW, "multilabel": findings.VIEW,
+                             "segmentation": segmentation.VIEW}
 
 
 def done(facts: Facts, runs: Sequence[RunMaterial]) -> Section:
@@ -71,7 +74,7 @@ def left_out(facts: Facts) -> Section:
 
 def how_good(facts: Facts, comparison: Comparison | None, figures: Figures) -> Section:
     """Results with intervals: side by side and paired for a comparison, one column for a single run."""
-    shown = tables.shown_metrics(facts.metrics, facts.metric)
+    shown = tables.shown_metrics(facts.run.scores, facts.metric)
     blocks: list[Block] = []
     if comparison is None:
         blocks.append(Rows(table=tables.scores_table(facts.run.scores, facts.metric)))
@@ -80,12 +83,10 @@ def how_good(facts: Facts, comparison: Comparison | None, figures: Figures) -> S
         blocks += [*figures.arms(comparison), Rows(table=tables.arm_table(comparison.compare))]
         blocks += figures.paired(comparison, overall)
         blocks += [Rows(table=tables.pair_table(comparison.compare, pair, overall)) for pair in comparison.compare["paired"]]
-    if facts.is_binary and facts.run.scores.get("threshold") is not None:
-        blocks.append(Rows(table=tables.predictive_values_table(facts.run.scores)))
+    blocks += VIEWS[facts.task].details(facts, comparison)
     blocks.append(Text(text="What the words mean:"))
-    meanings = [(words.metric(name), words.meaning(name)) for name in shown if not name.startswith("recall_")]
-    if any(name.startswith("recall_") for name in shown):
-        meanings.append(("recall of a class", words.meaning("recall_")))
+    meanings = [(words.metric(name), words.meaning(name)) for name in shown if not words.parts(name)[1]]
+    meanings += VIEWS[facts.task].meanings(facts)
     blocks.append(Items(items=tuple((term, meaning) for term, meaning in meanings if meaning)))
     return Section(anchor="good", title="How good", blocks=tuple(blocks))
 
@@ -104,46 +105,16 @@ def per_hospital(facts: Facts, figures: Figures, own: Mapping[str, float]) -> Se
     if not scores["per_site"]:
         return Section(anchor="hospitals", title="Hospital by hospital", blocks=(Text(text="The run has no results by hospital."),))
     blocks: list[Block] = []
+    view = VIEWS[facts.task]
     if len(known) > 1:
         low, high = min(known, key=lambda s: known[s]), max(known, key=lambda s: known[s])
         blocks.append(Text(text=f"From {words.number(known[low])} at {low} to {words.number(known[high])} at {high}; standard "
-                                f"deviation over hospitals {words.number(statistics.pstdev(known.values()))}. At a hospital with "
-                                "few test images the interval is wide, and a difference between hospitals may be chance."))
-    table = tables.per_site_table(scores, facts.metric, own=own, counts=facts.run.site_counts)
+                                f"deviation over hospitals {words.number(statistics.pstdev(known.values()))}.{view.hospital_note(known)} "
+                                f"At a hospital with few test {facts.run.unit}s the interval is wide, and a difference between hospitals "
+                                "may be chance."))
+    table = tables.per_site_table(scores, facts.metric, own=own, counts=facts.run.site_counts, further=view.hospital_columns(facts))
     blocks += [*figures.per_site(facts.run, facts.metric, own), Rows(table=table)]
     return Section(anchor="hospitals", title="Hospital by hospital", blocks=tuple(blocks))
-
-
-def errors(facts: Facts, comparison: Comparison | None, figures: Figures) -> Section:
-    """Confusion, curves and the worst single errors."""
-    run = facts.run
-    blocks: list[Block] = [*figures.confusion(run)]
-    if run.predictions is not None:
-        blocks += figures.curves([run] if comparison is None else [run for runs in comparison.runs.values() for run in runs])
-    else:
-        blocks.append(Text(text="predictions.csv is absent: ROC and precision-recall curves cannot be drawn."))
-    if run.errors is None:
-        blocks.append(Text(text="The run kept no gallery of its worst errors (figures/errors.npz is absent)."))
-    else:
-        blocks += figures.worst_errors(run)
-        if not run.scores["phantom"]:
-            blocks.append(Text(text="This gallery holds images of the data set. Pass the page on only to people who may see them.",
-                               is_caution=True))
-    return Section(anchor="errors", title="Where it errs", blocks=tuple(blocks))
-
-
-def calibration(facts: Facts, figures: Figures) -> Section:
-    """Whether stated probabilities come true."""
-    title, run = "Are the probabilities right?", facts.run
-    if run.predictions is None:
-        return Section(anchor="calibration", title=title, blocks=(Text(text="Cannot be drawn: predictions.csv is absent."),))
-    numbers = [(words.metric(name), f"{words.estimate(facts.metrics, name)} (0 is perfect)")
-               for name in ("ece", "brier") if name in facts.metrics]
-    if facts.is_binary:
-        slope, intercept = recalibration(run.predictions)
-        numbers += [("calibration slope", f"{words.number(slope)} (1 is perfect; below 1 the probabilities are too extreme)"),
-                    ("calibration intercept", f"{words.number(intercept)} (0 is perfect; above 0 they are too low on average)")]
-    return Section(anchor="calibration", title=title, blocks=(*figures.reliability(run), Items(items=tuple(numbers))))
 
 
 def training(facts: Facts, figures: Figures) -> Section:
@@ -156,6 +127,10 @@ def training(facts: Facts, figures: Figures) -> Section:
     blocks.append(Text(text=f"{words.plural(int(scores['rounds']), 'round')} in {words.duration(scores['seconds'])}; training at all "
                             f"hospitals added up to {words.duration(scores['train_seconds'])}. Sent up by the hospitals: "
                             f"{words.size(scores['bytes_up'])}; sent down to them: {words.size(scores['bytes_down'])}.{early}"))
+    if run.sent_share is not None and facts.plan.model.share:
+        blocks.append(Text(text=f"One exchange is {words.size(run.provenance['model']['bytes'])} a hospital and direction, "
+                                f"{words.percent(run.sent_share, 1)} of what the whole network would take: only "
+                                f"{words.listing(facts.plan.model.share)} is trained and exchanged."))
     failed = sorted({site for event in run.rounds for site in event.failed})
     if failed:
         blocks.append(Text(text=f"Failed in some round: {words.listing(failed)}.", is_caution=True))
@@ -175,6 +150,8 @@ def repeat(facts: Facts, commands: Sequence[str]) -> Section:
     found = facts.run.provenance
     model = found.get("model") or {}
     parameters = f"{facts.plan.model.name}, {words.count(model.get('parameters'))} parameters ({words.size(model.get('bytes'))})"
+    if model.get("frozen"):
+        parameters += f" trained and exchanged; {words.count(model['frozen'], hide_small=False)} further numbers stay as they began"
     hashes = [(f"SHA-256 of {name}", digest) for name, digest in facts.run.hashes.items()]
     items = [("wardround", found.get("wardround")), ("Python", found.get("python")), ("PyTorch", found.get("torch")),
              ("System", found.get("platform")), ("Processor", f"{found.get('cpu')}, {found.get('cores')} cores" if found else None),

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import math
+from pathlib import Path
 
 from wardround.plan.schema import Plan
 from wardround.report import words
@@ -24,6 +25,18 @@ POLICIES = {
     "folds": "The images were split by {unit} into {folds} folds; fold {fold} is the test set.",
 }
 
+SCALES = {"fixed": "the same fixed scale for all", "image": "zero mean and unit variance in each image",
+          "imagenet": "the scale of ImageNet's images"}
+WEIGHTED = dict.fromkeys(("binary", "multiclass", "segmentation"), ", classes weighted to count the same") | {
+    "multilabel": ", in which the images with a finding count as much as those without (a weight of at most 20)"}
+DECISIONS = dict.fromkeys(("binary", "multiclass"), "An image is given the class with the highest probability.") | {
+    "multilabel": "No threshold was chosen: each finding is judged by how the model ranks the images.",
+    "segmentation": "Each pixel or voxel is given the class with the highest probability."}
+TRUTHS = {
+    "multilabel": "Findings are taken as published, often read from reports by a program. How many are wrong was not examined.",
+    "segmentation": "The published outlines are taken as the truth. How far other experts would have drawn them differently was not "
+                    "examined."}
+
 
 def comparison_headline(comparison: Comparison) -> str:
     """One sentence with the primary metric of the federated arm and its distance to the others."""
@@ -31,14 +44,15 @@ def comparison_headline(comparison: Comparison) -> str:
     first = next((arm for arm in ("federated", "pooled", "local") if arms.get(arm)), None)
     if first is None:
         return "No arm has finished."
+    title = words.title(metric, arms[first][0]["metrics"])
     paired = comparison.compare["paired"]
     parts = []
     if (found := (paired.get("federated/pooled") or {}).get(metric)) and words.is_number(found["ratio"]):
         parts.append(f"{words.interval(found['ratio'], found['low'], found['high'])} of what pooling all images reaches")
     if (found := (paired.get("federated/local") or {}).get(metric)) and words.is_number(found["difference"]):
-        gap = words.interval(found["difference"], found["difference_low"], found["difference_high"], signed=True)
+        gap = words.interval(found["difference"], found["difference_low"], found["difference_high"], words.digits(metric), signed=True)
         parts.append(f"{gap} compared with a hospital alone")
-    text = f"{_trained(first, comparison.lead)} reached {_result(spread(arms[first], metric), metric)}"
+    text = f"{_trained(first, comparison.lead)} reached {_result(spread(arms[first], metric), title)}"
     return f"{text}{': ' if parts else ''}{words.listing(parts)}."
 
 
@@ -58,13 +72,13 @@ def verdict_sentences(comparison: Comparison) -> list[str]:
 def run_headline(run: RunMaterial, metric: str) -> str:
     """One sentence with a single run's result."""
     scores = run.scores
-    return (f"{_trained(scores['arm'], run)} reached {_result(words.estimate(scores['metrics'], metric), metric)} on "
-            f"{words.plural(int(scores['num_test']), 'test image')} that it had never seen.")
+    reached = _result(words.estimate(scores["metrics"], metric), words.title(metric, scores["metrics"]))
+    return (f"{_trained(scores['arm'], run)} reached {reached} on {words.plural(int(scores['num_test']), f'test {run.unit}')} that it had "
+            "never seen.")
 
 
-def _result(estimate: str, metric: str) -> str:
-    is_known = estimate != words.NOT_ESTIMABLE
-    return f"{estimate} {words.metric(metric)}" if is_known else f"a {words.metric(metric)} that is {words.NOT_ESTIMABLE}"
+def _result(estimate: str, title: str) -> str:
+    return f"{estimate} {title}" if estimate != words.NOT_ESTIMABLE else f"a {title} that is {words.NOT_ESTIMABLE}"
 
 
 def _trained(arm: str, run: RunMaterial) -> str:
@@ -85,7 +99,7 @@ def outcome(run: RunMaterial) -> str:
 
 def what_was_done(plan: Plan, run: RunMaterial) -> list[str]:
     """The plan in words, a paragraph each: sites, split, images, training, choice."""
-    return [_sites(plan, run), _split(plan, run), _images(plan), _training(plan), _choice(plan, run)]
+    return [_sites(plan, run), _split(plan, run), _images(plan, run), _training(plan, run), _choice(plan, run)]
 
 
 def _sites(plan: Plan, run: RunMaterial) -> str:
@@ -105,40 +119,73 @@ def _split(plan: Plan, run: RunMaterial) -> str:
     return f"{text} The test images were read once, after all choices had been made."
 
 
-def _images(plan: Plan) -> str:
+def _images(plan: Plan, run: RunMaterial) -> str:
     augment = plan.augment
     amounts = (("rotation", augment.rotate_deg, "°"), ("scale", 100 * augment.scale, " %"), ("shift", 100 * augment.shift, " %"),
                ("brightness and contrast", 100 * augment.intensity, " %"))
     changes = [f"{name} ±{value:g}{unit}" for name, value, unit in amounts if value]
     changes += ["left-right flips"] if augment.flip else []
-    channels = "grey" if plan.data.channels == 1 else "colour"
-    scale = "the same fixed scale for all" if plan.data.normalise == "fixed" else "zero mean and unit variance in each image"
-    return (f"Images were resized to {plan.data.size} × {plan.data.size} pixels ({channels}), with brightness brought to {scale}. "
-            f"Random changes while training: {words.listing(changes) or 'none'}.")
+    channels = "grey" if plan.data.channels == 1 else "colour" if run.task != "segmentation" else f"{plan.data.channels} channels"
+    prepared = (f"Images were resized to {plan.data.size} × {plan.data.size} pixels ({channels}), with brightness brought to "
+                f"{SCALES[plan.data.normalise]}.") if plan.data.dims == 2 else _volumes(plan, run)
+    return f"{prepared} Random changes while training: {words.listing(changes) or 'none'}."
 
 
-def _training(plan: Plan) -> str:
+def _volumes(plan: Plan, run: RunMaterial) -> str:
+    data = plan.data
+    cubes = f"resampled to cubes of {data.spacing_mm:g} mm, " if data.spacing_mm else ""
+    text = (f"Volumes were {cubes}cropped to what is not empty, and each of their {words.plural(data.channels, 'channel')} was brought to "
+            "zero mean and unit variance over what is not empty.")
+    depth, height, width = data.patch
+    if run.task != "segmentation":
+        return text
+    drawn = f", {words.percent(data.foreground)} of them around a marked voxel" if data.foreground else ""
+    if depth == 1:
+        return f"{text} The network saw single slices of {height} × {width} voxels{drawn}; whole volumes were tested slice by slice."
+    return (f"{text} The network was trained on patches of {depth} × {height} × {width} voxels{drawn}; whole volumes were tested patch by "
+            "patch.")
+
+
+def _training(plan: Plan, run: RunMaterial) -> str:
     recipe = plan.recipe
     passes = "one pass" if recipe.local_epochs == 1 else f"{recipe.local_epochs:g} passes"
     amount = words.plural(recipe.local_steps, "batch") if recipe.local_steps else f"{passes} over its images"
-    weights = ", classes weighted to count the same" if recipe.class_weights == "balanced" else ""
+    weights = WEIGHTED[run.task] if recipe.class_weights == "balanced" else ""
     extras = "".join(f", {name} = {value}" for name, value in plan.strategy.arguments().items())
     cohort = "All hospitals" if plan.cohort.fraction == 1 else f"{words.percent(plan.cohort.fraction)} of the hospitals"
     loss = recipe.loss.replace("_", " ")
     return (f"In each of up to {words.plural(plan.rounds.num, 'round')} the hospitals trained a network ({plan.model.name}, "
             f"{plan.model.norm} normalisation) on {amount}, in batches of {recipe.batch_size}, and sent back only the change of "
             f"its numbers; the method {plan.strategy.name}{extras} combined the changes. {cohort} took part in a round. Optimiser "
-            f"{recipe.optimizer}, learning rate {recipe.lr:g} ({recipe.schedule}), loss {loss}{weights}.")
+            f"{recipe.optimizer}, learning rate {recipe.lr:g} ({recipe.schedule}), loss {loss}{weights}.{_began(plan)}{_shared(plan, run)}")
+
+
+def _began(plan: Plan) -> str:
+    weights = plan.model.weights
+    if not weights:
+        return ""
+    return " Training began with weights learnt on ImageNet." if weights == "imagenet" else (
+        f" Training began with the weights in {Path(weights).name}.")
+
+
+def _shared(plan: Plan, run: RunMaterial) -> str:
+    """Which part of the model is trained and exchanged, where it is not all."""
+    if not plan.model.share:
+        return ""
+    amount = "" if run.sent_share is None else f", {words.percent(run.sent_share, 1)} of the network's numbers"
+    return (f" Only a part of the network was trained and exchanged ({words.listing(plan.model.share)}{amount}); the rest stayed as it "
+            "began.")
 
 
 def _choice(plan: Plan, run: RunMaterial) -> str:
     threshold = run.scores.get("threshold")
-    direction = "lowest" if plan.rounds.metric in words.LOWER_IS_BETTER else "highest"
-    text = f"The round with the {direction} {words.metric(plan.rounds.metric)} on validation images was kept"
+    direction = "lowest" if words.lower_is_better(plan.rounds.metric) else "highest"
+    title = words.title(plan.rounds.metric, run.scores["metrics"])
+    text = f"The round with the {direction} {title} on validation images was kept"
     if plan.rounds.patience is not None:
         text += f"; training stops after {words.plural(plan.rounds.patience, 'evaluation')} without a better one"
     if threshold is None:
-        return f"{text}. An image is given the class with the highest probability."
+        return f"{text}. {DECISIONS[run.task]}"
     return f"{text}. An image is called positive from a probability of {words.number(threshold)}, chosen on validation images."
 
 
@@ -169,7 +216,7 @@ def limits(plan: Plan, run: RunMaterial, *, num_seeds: int) -> list[str]:
         found.append("The data set names no patients. Groups of near-duplicate images stand for them, so different images of one "
                      "patient may lie on both sides of the split: results may be too good and intervals too narrow.")
     if not run.scores["phantom"]:
-        found.append("Labels are taken as published. How they were made, and how many are wrong, was not examined.")
+        found.append(TRUTHS.get(run.task, "Labels are taken as published. How they were made, and how many are wrong, was not examined."))
     found += ["Sex, age, scanner and other subgroups were not examined.",
               "All hospitals ran on one machine, without differential privacy and without encrypted sums. What the exchanged "
               "numbers could reveal about images was not tested, nor were attacks by a hospital."]
@@ -184,7 +231,11 @@ def _incidents(run: RunMaterial) -> list[str]:
         found.append(f"Dropped out in some round: {words.listing(without)}. The run finished without.")
     if run.num_restarts:
         found.append(f"A worker process was started again {words.plural(run.num_restarts, 'time')}; its work was repeated.")
-    unknown = [words.metric(name) for name in run.scores["metrics"] if math.isnan(value_of(run.scores, name))]
-    if unknown:
+    metrics = run.scores["metrics"]
+    unknown = [name for name in metrics if math.isnan(value_of(run.scores, name))]
+    if run.task == "segmentation" and not words.has_spacing(metrics):
+        found.append("The size of a pixel is not recorded: distances are in pixels, and volumes cannot be given.")
+        unknown = [name for name in unknown if words.parts(name)[0] != "volume_error"]
+    if unknown := [words.metric(name) for name in unknown]:
         found.append(f"Not estimable on these test images: {words.listing(unknown)}.")
     return found

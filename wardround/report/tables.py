@@ -6,17 +6,22 @@ import math
 import re
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
+from html import escape
 from typing import Any
 
+from wardround.data.catalogue import ALL
 from wardround.evaluation.paired import verdict
 from wardround.report import words
-from wardround.report.material import ordered_arms, value_of
+from wardround.report.material import ordered_arms, unit_of, value_of
 
 _NUMERIC = re.compile(r"^([+\N{MINUS SIGN}]?\d|not estimable$|–$|$)")
 
 BINARY = ("auroc", "auprc", "balanced_accuracy", "accuracy", "sensitivity", "specificity", "f1", "brier", "ece")
 MANY = ("balanced_accuracy", "accuracy", "auroc", "f1", "brier", "ece")
+MASKS = ("dice", "hd95")
 SPLITS = ("train", "val", "test")
+SPLIT_WORDS = {"train": "Training", "val": "Validation", "test": "Test"}
+HIDDEN = f"Counts from 1 to {words.SMALL_COUNT} are shown as 1–{words.SMALL_COUNT}."
 LEAKS = {"patient": "share a patient with training", "identical": "are pixel for pixel in training",
          "near_duplicate": "have a near copy in training", "test_rows_dropped": "test images dropped",
          "val_rows_dropped": "validation images dropped"}
@@ -35,20 +40,43 @@ class Table:
         return column > 0 and all(_NUMERIC.match(row[column]) for row in self.rows)
 
 
-def shown_metrics(metrics: Mapping[str, Any], primary: str) -> list[str]:
-    """The metrics of a summary, the primary one first: the usual ones that were measured, then each class's recall."""
-    usual = BINARY if "sensitivity" in metrics else MANY
-    recalls = [name for name in metrics if name.startswith("recall_")]
-    return list(dict.fromkeys(name for name in (primary, *usual, *recalls) if name in metrics))
+def html_table(table: Table) -> str:
+    """The table as HTML that needs nothing else, for notebooks; all text escaped."""
+    def cell(tag: str, column: int, text: str) -> str:
+        side = "right" if table.is_numeric(column) else "left"
+        return f'<{tag} style="text-align:{side};padding:2px 10px 2px 0">{escape(text)}</{tag}>'
+
+    head = "".join(cell("th", column, name) for column, name in enumerate(table.columns))
+    body = "".join("<tr>" + "".join(cell("td", column, text) for column, text in enumerate(row)) + "</tr>" for row in table.rows)
+    caption = f'<caption style="caption-side:bottom;text-align:left">{escape(table.caption)}</caption>' if table.caption else ""
+    return f"<table>{caption}<thead><tr>{head}</tr></thead><tbody>{body}</tbody></table>"
+
+
+def shown_metrics(scores: Mapping[str, Any], primary: str) -> list[str]:
+    """The metrics of a summary, the primary one first: the usual ones that were measured, then each class's recall or region's Dice."""
+    metrics, regions = scores["metrics"], region_names(scores)
+    usual = BINARY if "sensitivity" in metrics else MANY if "accuracy" in metrics else (*BINARY, *MASKS)
+    by_part = [name for name in metrics if name.startswith("recall_")]
+    by_part += [f"dice_{name}" for name in regions] if len(regions) > 1 else []
+    return list(dict.fromkeys(name for name in (primary, *usual, *by_part) if name in metrics))
+
+
+def region_names(scores: Mapping[str, Any]) -> list[str]:
+    """What segmentations are scored by: regions, then the classes that are not a region already (BraTS: ET is one class)."""
+    regions, classes = scores.get("regions") or {}, list(scores.get("classes") or ())
+    single = {classes[labels[0]] for labels in regions.values() if len(labels) == 1}
+    names = [part for kind, part in map(words.parts, scores["metrics"]) if kind == "dice" and part]
+    return [name for name in names if name in regions or name not in single]
 
 
 def arm_table(compare: Mapping[str, Any]) -> Table:
     """Metrics by row, arms by column: "value [low, high]" of one model, "mean (lowest to highest)" over several."""
     arms = ordered_arms(compare)
-    metrics = shown_metrics(compare["arms"][arms[0]][0]["metrics"], compare["primary"]) if arms else []
-    rows = tuple((words.sentence(words.metric(name)), *(spread(compare["arms"][arm], name) for arm in arms)) for name in metrics)
+    first = compare["arms"][arms[0]][0] if arms else {"metrics": {}}
+    rows = tuple((words.heading(name, first["metrics"]), *(spread(compare["arms"][arm], name) for arm in arms))
+                 for name in shown_metrics(first, compare["primary"]))
     columns = tuple(words.arm(arm) for arm in arms)
-    caption = "On the same test images. In square brackets: 95 % interval."
+    caption = f"On the same test {unit_of(first)}s. In square brackets: 95 % interval."
     if any(len(results) > 1 for results in compare["arms"].values()):
         caption += " Of several models: mean (lowest to highest)."
     return Table(columns=("", *columns), rows=rows, caption=caption)
@@ -61,28 +89,35 @@ def spread(results: Sequence[Mapping[str, Any]], metric: str) -> str:
     values = [value for value in (value_of(scores, metric) for scores in results) if math.isfinite(value)]
     if not values:
         return words.NOT_ESTIMABLE
-    return f"{words.number(sum(values) / len(values))} ({words.number(min(values))} to {words.number(max(values))})"
+    mean, low, high = (words.number(value, words.digits(metric)) for value in (sum(values) / len(values), min(values), max(values)))
+    return f"{mean} ({low} to {high})"
 
 
 def paired_table(compare: Mapping[str, Any]) -> Table:
     """Federated against the other arms on the same patients, by the primary metric, with the verdict in words."""
     rows = tuple((pair_words(pair), *_pair_row(by_metric, compare["primary"])) for pair, by_metric in compare["paired"].items()
                  if compare["primary"] in by_metric)
-    return Table(columns=(words.sentence(words.metric(compare["primary"])), "Ratio", "Difference", "Verdict"), rows=rows,
+    return Table(columns=(words.heading(compare["primary"], _metrics_of(compare)), "Ratio", "Difference", "Verdict"), rows=rows,
                  caption="Both models on the same patients. A ratio of 1 and a difference of 0 mean equal results.")
 
 
 def pair_table(compare: Mapping[str, Any], pair: str, metrics: Sequence[str]) -> Table:
     """One pair of arms, e.g. "federated/pooled", by several metrics."""
     by_metric = compare["paired"][pair]
-    rows = tuple((words.sentence(words.metric(name)), *_pair_row(by_metric, name)) for name in metrics if name in by_metric)
+    measured = _metrics_of(compare)
+    rows = tuple((words.heading(name, measured), *_pair_row(by_metric, name)) for name in metrics if name in by_metric)
     caption = f"{pair_words(pair)}, on the same patients. A ratio of 1 and a difference of 0 mean equal results."
     return Table(columns=(pair_words(pair), "Ratio", "Difference", "Verdict"), rows=rows, caption=caption)
 
 
+def _metrics_of(compare: Mapping[str, Any]) -> Mapping[str, Any]:
+    """The metrics that were measured, {} without a result."""
+    return next((results[0]["metrics"] for results in compare["arms"].values() if results), {})
+
+
 def _pair_row(by_metric: Mapping[str, Any], metric: str) -> tuple[str, str, str]:
     found = by_metric[metric]
-    difference = words.interval(found["difference"], found["difference_low"], found["difference_high"], signed=True)
+    difference = words.interval(found["difference"], found["difference_low"], found["difference_high"], words.digits(metric), signed=True)
     return words.interval(found["ratio"], found["low"], found["high"]), difference, verdict_words(found, metric)
 
 
@@ -97,50 +132,67 @@ def verdict_words(found: Mapping[str, Any], metric: str) -> str:
     word = verdict({name: value if words.is_number(value) else None for name, value in found.items()})
     if word not in ("higher", "lower"):
         return word
-    return "better" if (word == "lower") == (metric in words.LOWER_IS_BETTER) else "worse"
+    return "better" if (word == "lower") == words.lower_is_better(metric) else "worse"
 
 
 def per_site_table(scores: Mapping[str, Any], metric: str, *, own: Mapping[str, float] | None = None,
-                   counts: Mapping[str, Mapping[str, Mapping[str, int]]] | None = None) -> Table:
+                   counts: Mapping[str, Mapping[str, Mapping[str, int]]] | None = None,
+                   further: Mapping[str, Mapping[str, str]] | None = None) -> Table:
     """One model at each hospital, worst first, the number of images beside. own: what each hospital's own model reaches.
 
-    counts: site -> split -> class -> images, to keep hidden counts from being worked out of totals."""
+    counts: site -> split -> class -> images, to keep hidden counts from being worked out of totals. further: columns by heading,
+    site -> text."""
     def badness(site: str) -> tuple[bool, float]:
         value = value_of(scores["per_site"][site], metric)
-        return math.isnan(value), -value if metric in words.LOWER_IS_BETTER else value
+        return math.isnan(value), -value if words.lower_is_better(metric) else value
 
     def images(site: str, split: str) -> str:
         by_class = ((counts or {}).get(site) or {}).get(split)
-        return words.total(list(by_class.values())) if by_class else words.count(scores["per_site"][site].get(f"num_{split}"))
+        return held(by_class) if by_class else words.count(scores["per_site"][site].get(f"num_{split}"))
 
     rows = []
     for site in sorted(scores["per_site"], key=badness):
         row = [site, images(site, "train"), images(site, "test"), words.estimate(scores["per_site"][site]["metrics"], metric)]
-        rows.append((*row, words.number(own.get(site))) if own else tuple(row))
-    columns = ("Hospital", "Training images", "Test images", words.sentence(words.metric(metric)))
-    return Table(columns=(*columns, "Own local model") if own else columns, rows=tuple(rows),
-                 caption=f"Worst first. Counts from 1 to {words.SMALL_COUNT} are shown as 1–{words.SMALL_COUNT}.")
+        row += [words.number(own.get(site), words.digits(metric))] if own else []
+        rows.append((*row, *(by_site.get(site, words.NOT_ESTIMABLE) for by_site in (further or {}).values())))
+    columns: tuple[str, ...] = ("Hospital", "Training images", "Test images", words.heading(metric, scores.get("metrics") or {}))
+    columns += ("Own local model",) if own else ()
+    return Table(columns=(*columns, *(further or {})), rows=tuple(rows), caption=f"Worst first. {HIDDEN}")
+
+
+def held(by_class: Mapping[str, int]) -> str:
+    """All images of a hospital and split; as a range where a hidden count could be worked out of the sum."""
+    return words.count(by_class[ALL]) if ALL in by_class else words.total(list(by_class.values()))
 
 
 def sites_table(counts: Mapping[str, Mapping[str, Mapping[str, int]]], split: str = "train") -> Table:
     """Who holds what: images per hospital and class. counts: site -> split -> class -> images."""
-    classes = list(dict.fromkeys(name for held in counts.values() for name in held.get(split, {})))
-    rows = tuple((site, *(words.count(held.get(split, {}).get(name, 0)) for name in classes),
-                  words.total([held.get(split, {}).get(name, 0) for name in classes])) for site, held in counts.items())
-    word = {"train": "Training", "val": "Validation", "test": "Test"}[split]
-    return Table(columns=("Hospital", *classes, "All"), rows=rows,
-                 caption=f"{word} images. Counts from 1 to {words.SMALL_COUNT} are shown as 1–{words.SMALL_COUNT}.")
+    here = {site: by_split.get(split, {}) for site, by_split in counts.items()}
+    classes = list(dict.fromkeys(name for by_class in here.values() for name in by_class))
+    caption = f"{SPLIT_WORDS[split]} images. {HIDDEN}"
+    if ALL in classes:  # an image may have several findings, of which there are many: they go down the page
+        rows = tuple((name, *(words.count(by_class.get(name, 0)) for by_class in here.values())) for name in classes)
+        return Table(columns=("Finding", *here), rows=rows, caption=f"{caption} An image may have several findings.")
+    if len(classes) == 1:
+        return Table(columns=("Hospital", "Images"), rows=tuple((site, held(by_class)) for site, by_class in here.items()), caption=caption)
+    rows = tuple((site, *(words.count(by_class.get(name, 0)) for name in classes), held(by_class)) for site, by_class in here.items())
+    return Table(columns=("Hospital", *classes, "All"), rows=rows, caption=caption)
 
 
 def class_table(class_counts: Mapping[str, Mapping[str, int]]) -> Table:
     """Images of each class in each split. class_counts: split -> class -> images."""
     splits = [split for split in SPLITS if split in class_counts]
-    classes = list(dict.fromkeys(name for held in class_counts.values() for name in held))
+    classes = list(dict.fromkeys(name for by_class in class_counts.values() for name in by_class))
     rows = [(name, *(words.count(class_counts[split].get(name, 0), hide_small=False) for split in splits)) for name in classes]
-    rows.append(("All", *(words.count(sum(class_counts[split].values()), hide_small=False) for split in splits)))
-    headings = {"train": "Training", "val": "Validation", "test": "Test"}
-    return Table(columns=("Class", *(headings[split] for split in splits)), rows=tuple(rows),
-                 caption="Training images teach the model, validation images choose the round kept, test images are read once.")
+    caption = "Training images teach the model, validation images choose the round kept, test images are read once."
+    if ALL in classes:
+        caption += " An image may have several findings: they add up to more than all images."
+    elif len(classes) > 1:
+        rows.append(("All", *(words.count(sum(class_counts[split].values()), hide_small=False) for split in splits)))
+    else:
+        rows = [("Images", *row[1:]) for row in rows]
+    first = "Finding" if ALL in classes else "Class" if len(classes) > 1 else ""
+    return Table(columns=(first, *(SPLIT_WORDS[split] for split in splits)), rows=tuple(rows), caption=caption)
 
 
 def data_table(data: Mapping[str, Any]) -> Table:
@@ -173,21 +225,21 @@ def leak_table(scores: Mapping[str, Any], primary: str) -> Table | None:
     def whole(number: int) -> str:
         return words.count(int(number), hide_small=False)
 
-    rows = [("Test images", whole(published["num_test"]), whole(scores["num_test"])),
+    rows = [(f"Test {unit_of(scores)}s", whole(published["num_test"]), whole(scores["num_test"])),
             ("Of them leaking", whole(published["num_leaking"]), "0")]
-    for name in shown_metrics(scores["metrics"], primary):
+    for name in shown_metrics(scores, primary):
         whole_split, clean = words.estimate(published["metrics"], name), words.estimate(scores["metrics"], name)
-        rows.append((words.sentence(words.metric(name)), whole_split, clean))
+        rows.append((words.heading(name, scores["metrics"]), whole_split, clean))
     return Table(columns=("", "Published test split", "Clean test split"), rows=tuple(rows),
                  caption="Only the clean figures are results; the published ones are inflated by images that training has seen.")
 
 
 def scores_table(scores: Mapping[str, Any], primary: str) -> Table:
     """One run's metrics with their intervals, the primary one first."""
-    rows = tuple((words.sentence(words.metric(name)), words.estimate(scores["metrics"], name))
-                 for name in shown_metrics(scores["metrics"], primary))
+    metrics = scores["metrics"]
+    rows = tuple((words.heading(name, metrics), words.estimate(metrics, name)) for name in shown_metrics(scores, primary))
     return Table(columns=("", words.arm(scores["arm"])), rows=rows,
-                 caption=f"On {words.plural(int(scores['num_test']), 'test image')}. In square brackets: 95 % interval.")
+                 caption=f"On {words.plural(int(scores['num_test']), f'test {unit_of(scores)}')}. In square brackets: 95 % interval.")
 
 
 def predictive_values_table(scores: Mapping[str, Any], prevalences: Sequence[float] = (0.01, 0.1, 0.3)) -> Table:

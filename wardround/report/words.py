@@ -29,8 +29,16 @@ METRICS = {  # name -> (the field's word, what it says)
     "brier": ("Brier score", "mean squared error of the probabilities; 0 is perfect"),
     "ece": ("calibration error (ECE)", "mean gap between stated probability and observed share; 0 is perfect"),
     "loss": ("loss", "what training makes small"),
+    "recall": ("recall", "share of this class's images named correctly"),
+    "dice": ("Dice", "overlap of what the model marks with the truth: 0 is none, 1 is the same outline"),
+    "hd95": ("HD95", "how far the two outlines lie apart, without the farthest 5 % of their points; 0 is perfect"),
+    "volume_error": ("volume error", "how much the marked volume differs from the true one, up or down; 0 is perfect"),
 }
-LOWER_IS_BETTER = frozenset({"brier", "ece", "loss"})
+PARTS = {"recall": "recall of {}", "auroc": "AUROC of {}", "auprc": "AUPRC of {}", "dice": "Dice, {}", "hd95": "HD95, {}",
+         "volume_error": "volume error, {}"}  # metrics that are also given for one class, finding or region
+REGIONS = {"WT": "whole tumour (WT)", "TC": "tumour core (TC)", "ET": "enhancing tumour (ET)"}
+LOWER_IS_BETTER = frozenset({"brier", "ece", "loss", "hd95", "volume_error"})
+IN_UNITS = frozenset({"hd95", "volume_error"})  # the others are shares of 1
 
 
 def arm(name: str) -> str:
@@ -39,18 +47,64 @@ def arm(name: str) -> str:
 
 
 def metric(name: str) -> str:
-    """The field's word for a metric, e.g. "recall of glioma" for recall_glioma."""
-    for prefix, word in (("recall_", "recall of "), ("auroc_", "AUROC of "), ("auprc_", "AUPRC of ")):
-        if name.startswith(prefix):
-            return word + name.removeprefix(prefix)
+    """The field's word for a metric, e.g. "recall of glioma" for recall_glioma, "Dice, whole tumour (WT)" for dice_WT."""
+    kind, part = parts(name)
+    if part:
+        return PARTS[kind].format(region(part))
     return METRICS[name][0] if name in METRICS else name.replace("_", " ")
+
+
+def parts(name: str) -> tuple[str, str]:
+    """("dice", "WT") of dice_WT; ("dice", "") of dice itself."""
+    kind = next((kind for kind in PARTS if name.startswith(f"{kind}_")), "")
+    return (kind, name.removeprefix(f"{kind}_")) if kind else (name, "")
+
+
+def region(name: str) -> str:
+    """A class, finding or region as it is written out."""
+    return REGIONS.get(name, name)
+
+
+def heading(name: str, metrics: Mapping[str, Any]) -> str:
+    """The metric as a row or column is headed: with "mean" where the same is given for several parts, and with its unit."""
+    measured_in = unit(name, metrics)
+    return sentence(title(name, metrics)) + (f" ({measured_in})" if measured_in else "")
+
+
+def unit(name: str, metrics: Mapping[str, Any]) -> str:
+    """What a metric is measured in, "" for a share."""
+    return {"hd95": "mm" if has_spacing(metrics) else "pixels", "volume_error": "ml"}.get(parts(name)[0], "")
+
+
+def title(name: str, metrics: Mapping[str, Any]) -> str:
+    """The metric within a sentence, e.g. "mean AUROC" of several findings."""
+    is_mean = sum(other.startswith(f"{name}_") for other in metrics) > 1
+    return f"mean {metric(name)}" if is_mean else metric(name)
+
+
+def has_spacing(metrics: Mapping[str, Any]) -> bool:
+    """Whether segmentations were measured in mm and ml: without the images' spacing there is no volume."""
+    return any(entry["value"] is not None for name, entry in metrics.items() if parts(name)[0] == "volume_error")
+
+
+def digits(name: str) -> int:
+    """Decimals of a metric: 3 of a share, 2 of a length or volume."""
+    return 3 if is_share(name) else 2
+
+
+def is_share(name: str) -> bool:
+    """Whether a metric lies in 0..1."""
+    return parts(name)[0] not in IN_UNITS
+
+
+def lower_is_better(name: str) -> bool:
+    return parts(name)[0] in LOWER_IS_BETTER
 
 
 def meaning(name: str) -> str:
     """What a metric says, in a sentence without its full stop; "" for a metric of someone else."""
-    if name.startswith("recall_"):
-        return "share of this class's images named correctly"
-    return METRICS[name][1] if name in METRICS else ""
+    kind, _ = parts(name)
+    return METRICS[kind][1] if kind in METRICS else ""
 
 
 def sentence(text: str) -> str:
@@ -79,10 +133,10 @@ def interval(value: float | None, low: float | None, high: float | None, digits:
     return f"{text} [{number(low, digits, signed=signed)}, {number(high, digits, signed=signed)}]"
 
 
-def estimate(metrics: Mapping[str, Any], name: str, digits: int = 3) -> str:
+def estimate(metrics: Mapping[str, Any], name: str) -> str:
     """The interval text of one entry of scores["metrics"]."""
     entry = metrics.get(name) or {}
-    return interval(entry.get("value"), entry.get("low"), entry.get("high"), digits)
+    return interval(entry.get("value"), entry.get("low"), entry.get("high"), digits(name))
 
 
 def count(value: int | None, *, hide_small: bool = True) -> str:

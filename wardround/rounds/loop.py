@@ -2,14 +2,16 @@
 
 from __future__ import annotations
 
+import operator
 import time
 from collections.abc import Callable
 from dataclasses import replace
+from functools import reduce
 
 from wardround.core.events import RoundFinished, Watch
 from wardround.core.exchange import EvaluateOrder, SiteFailed
 from wardround.core.params import Params
-from wardround.core.tally import ClassTally
+from wardround.core.tally import Tally
 from wardround.errors import TooFewSites
 from wardround.evaluation.metrics import from_tally
 from wardround.fleet.base import Fleet
@@ -58,9 +60,9 @@ def judge(plan: Plan, fleet: Fleet, course: Course, event: RoundFinished) -> tup
     return course, event
 
 
-def validate(fleet: Fleet, params: Params, round: int) -> tuple[dict[str, ClassTally], dict[str, str]]:
+def validate(fleet: Fleet, params: Params, round: int) -> tuple[dict[str, Tally], dict[str, str]]:
     """Tallies of validation rows by site, and the sites that failed with the cause."""
-    tallies: dict[str, ClassTally] = {}
+    tallies: dict[str, Tally] = {}
     failed: dict[str, str] = {}
     for reply in fleet.evaluate(EvaluateOrder(round=round, params=params, rows="val"), list(fleet.sites())):
         if isinstance(reply, SiteFailed):
@@ -73,9 +75,7 @@ def validate(fleet: Fleet, params: Params, round: int) -> tuple[dict[str, ClassT
     return tallies, failed
 
 
-def sum_of(tallies: dict[str, ClassTally]) -> ClassTally:
+def sum_of(tallies: dict[str, Tally]) -> Tally:
     """The tally over all sites."""
     first, *others = tallies.values()
-    for tally in others:
-        first = first + tally
-    return first
+    return reduce(operator.add, others, first)

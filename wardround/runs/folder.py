@@ -14,12 +14,12 @@ from typing import Any
 import numpy as np
 
 from wardround.core.events import Event
-from wardround.core.predictions import Predictions
+from wardround.core.predictions import Measured, Predictions, Results
 from wardround.errors import WardroundError
 from wardround.plan.schema import Plan
 from wardround.runs import journal
 
-COLUMNS = ("case", "group", "site", "split", "truth")
+HELD = ("case", "group", "site", "split")
 
 
 @dataclass(frozen=True)
@@ -61,8 +61,8 @@ class RunFolder:
     def events(self) -> list[Event]:
         return list(journal.read(self.path / "journal.jsonl"))
 
-    def predictions(self) -> Predictions:
-        """The test rows' predictions."""
+    def predictions(self) -> Results:
+        """The test rows' results."""
         return read_predictions(self.path / "predictions.csv")
 
     def ledger(self) -> list[dict[str, str]]:
@@ -98,27 +98,49 @@ def write_json(path: Path, value: Mapping[str, Any]) -> None:
     write_text(path, json.dumps(value, indent=1))
 
 
-def write_predictions(path: Path, predictions: Predictions) -> None:
-    """One row a case: case, group, site, split, truth (class name), then a probability column "p_CLASS" for each class."""
-    lines = [[*COLUMNS, *(f"p_{name}" for name in predictions.classes)]]
-    for i in range(len(predictions)):
-        lines.append([predictions.cases[i], predictions.groups[i], predictions.sites[i], predictions.splits[i],
-                      predictions.classes[predictions.truth[i]], *(f"{p:.9g}" for p in predictions.probabilities[i])])
+def write_predictions(path: Path, results: Results) -> None:
+    """One row a case: case, group, site, split; then truth (class name) and a probability column "p_CLASS" for each class; or of
+    several findings an image, "truth_FINDING" (0 or 1) and "p_FINDING" for each; or of segmentations a column for each measure."""
+    held = [results.cases, results.groups, results.sites, results.splits]
+    if isinstance(results, Measured):
+        header, values = list(results.names), [_numbers(row) for row in results.values]
+    elif results.is_multilabel:
+        header = [f"{kind}_{name}" for kind in ("truth", "p") for name in results.classes]
+        values = [[*map(str, truth), *_numbers(row)] for truth, row in zip(results.truth, results.probabilities, strict=True)]
+    else:
+        header = ["truth", *(f"p_{name}" for name in results.classes)]
+        values = [[results.classes[truth], *_numbers(row)] for truth, row in zip(results.truth, results.probabilities, strict=True)]
     part = path.with_name(path.name + ".part")
     with part.open("w", newline="") as file:
-        csv.writer(file).writerows(lines)
+        writer = csv.writer(file)
+        writer.writerow([*HELD, *header])
+        writer.writerows([*(column[i] for column in held), *row] for i, row in enumerate(values))
     part.replace(path)
 
 
-def read_predictions(path: Path) -> Predictions:
+def read_predictions(path: Path) -> Results:
     """Read what write_predictions wrote."""
     try:
         with path.open(newline="") as file:
             header, *rows = list(csv.reader(file))
     except (FileNotFoundError, ValueError) as error:
         raise WardroundError(f"{path} holds no predictions ({error})") from error
-    classes = tuple(name.removeprefix("p_") for name in header[len(COLUMNS):])
-    columns = [np.array([row[i] for row in rows], dtype=object) for i in range(len(COLUMNS))]
-    return Predictions(classes=classes, cases=columns[0], groups=columns[1], sites=columns[2], splits=columns[3],
-                       truth=np.array([classes.index(name) for name in columns[4]], dtype=np.int64),
-                       probabilities=np.array([[float(p) for p in row[len(COLUMNS):]] for row in rows], dtype=np.float64))
+    table = {name: np.array([row[i] for row in rows], dtype=object) for i, name in enumerate(header)}
+    held = {"cases": table["case"], "groups": table["group"], "sites": table["site"], "splits": table["split"]}
+    classes = tuple(name.removeprefix("p_") for name in header if name.startswith("p_"))
+    if not classes:
+        return Measured(names=tuple(header[len(HELD):]), values=_matrix([table[name] for name in header[len(HELD):]]), **held)
+    probabilities = _matrix([table[f"p_{name}"] for name in classes])
+    if "truth" in table:
+        truth = np.array([classes.index(name) for name in table["truth"]], dtype=np.int64)
+    else:
+        truth = _matrix([table[f"truth_{name}"] for name in classes]).astype(np.int64)
+    return Predictions(classes=classes, truth=truth, probabilities=probabilities, **held)
+
+
+def _numbers(row: np.ndarray) -> list[str]:
+    return [f"{number:.9g}" for number in row]
+
+
+def _matrix(columns: list[np.ndarray]) -> np.ndarray:
+    return np.stack([column.astype(np.float64) for column in columns], axis=1)

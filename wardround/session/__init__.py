@@ -3,5 +3,6 @@
 from wardround.session.comparison import compare
 from wardround.session.prediction import Prediction, predict
 from wardround.session.single import resume, run
+from wardround.session.versus import contrast
 
-__all__ = ["Prediction", "compare", "predict", "resume", "run"]
+__all__ = ["Prediction", "compare", "contrast", "predict", "resume", "run"]

@@ -76,7 +76,7 @@ def _finish(blueprint: ArmBlueprint, prepared: Prepared, arm: Arm, course: Cours
     """Test the best round once; scores.json is written last and marks the run as finished."""
     judged = outcome.test(blueprint, prepared, course, fleet)
     outcome.write_model(folder.path, blueprint, prepared, course, judged.threshold)
-    outcome.write_errors(folder.path / "figures", judged.tested, judged.rows, prepared)
+    outcome.write_gallery(folder.path / "figures", judged, blueprint, prepared, course)
     write_predictions(folder.path / "predictions.csv", judged.tested)
     scores = outcome.scores(blueprint, prepared, arm, course, judged)
     write_json(folder.path / "scores.json", scores)

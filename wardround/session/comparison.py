@@ -6,7 +6,7 @@ from collections.abc import Sequence
 from pathlib import Path
 from typing import Any
 
-from wardround.build import Arm, num_workers, resolved
+from wardround.build import Arm, num_workers, primary_metric, resolved
 from wardround.core.events import Watch, silent
 from wardround.data.prepare import Prepared, prepare
 from wardround.evaluation import paired
@@ -61,7 +61,8 @@ def judge(plan: Plan, jobs: Sequence[Job], seeds: Sequence[int]) -> dict[str, An
     pairs = [(first, second) for first, second in paired.PAIRS if first in runs and second in runs]
     contrasts = paired.compare(predictions, thresholds, plan=plan.evaluation, seed=plan.split.seed, pairs=pairs) if pairs else {}
     scores = {arm: [arm_scores(plan, group, predictions[arm][index]) for index, group in enumerate(groups)] for arm, groups in runs.items()}
-    return {"plan": plan.name, "seeds": list(seeds), "primary": "balanced_accuracy" if plan.rounds.metric == "loss" else plan.rounds.metric,
+    task = next(iter(runs.values()))[0][0].scores()["task"]
+    return {"plan": plan.name, "seeds": list(seeds), "primary": primary_metric(plan, task),
             "arms": scores, "paired": contrasts,
             "runs": {arm: [[run.name for run in group] for group in groups] for arm, groups in runs.items()}}
 

@@ -1,4 +1,4 @@
-"""Use a run's model on new images."""
+"""Use a run's model on new images: probabilities of classes or findings, or segmentations as mask files."""
 
 from __future__ import annotations
 
@@ -7,62 +7,87 @@ from dataclasses import dataclass, field
 from pathlib import Path
 
 import torch
-from safetensors.torch import load_file
+from torch import Tensor
 
-from wardround.core.params import FlatModel, load_named
 from wardround.data.cache import resized
+from wardround.data.geometry import prepared_volume
 from wardround.data.readers.image import load, to_uint8
 from wardround.data.transforms import normalise
-from wardround.errors import DataError, ImageError
-from wardround.models.build import build_model
-from wardround.plan.schema import ModelPlan, Recipe
-from wardround.runs.folder import RunFolder, read_json
-from wardround.training.local import autocast
-from wardround.training.losses import make_loss
+from wardround.data.volumes import read_volume
+from wardround.errors import DataError, ImageError, PlanError
+from wardround.runs.folder import RunFolder
+from wardround.session.masking import write_mask
+from wardround.session.trained import Trained
 
 SUFFIXES = {".png", ".jpg", ".jpeg", ".tif", ".tiff", ".bmp", ".dcm", ".nii", ".gz"}
 
 
 @dataclass(frozen=True, kw_only=True)
 class Prediction:
-    """One image's probabilities by class, or the reason why there are none."""
+    """One image's probabilities by class, or its mask file, or the reason why there is none."""
 
     path: Path
     probabilities: Mapping[str, float] = field(default_factory=dict)
+    mask: Path | None = None
     error: str = ""
 
 
-def predict(run: RunFolder | Path | str, paths: Sequence[Path | str]) -> list[Prediction]:
-    """Probabilities for images and all images below folders, in order; an unreadable image gets an error, the others go on."""
-    folder = run if isinstance(run, RunFolder) else RunFolder(Path(run))
-    record = read_json(folder.path / "model.json")
-    model = FlatModel(build_model(ModelPlan.model_validate(record["model"]), in_channels=record["channels"],
-                                  num_outputs=len(record["classes"]), size=record["size"], seed=0))
-    model.load(load_named(load_file(folder.path / "model.safetensors"), model.params.layout))
-    model.module.eval()
-    loss = make_loss(Recipe(loss=record["loss"]), None)
+def predict(run: RunFolder | Path | str, paths: Sequence[Path | str], out: Path | None = None) -> list[Prediction]:
+    """Answers for images and all images below folders, in order; an unreadable image gets an error, the others go on.
+
+    A volume whose channels lie in several files is named by its folder, or by the file of its first channel. out: where mask files
+    are written, needed by a model that segments.
+    """
+    trained = Trained.of(run if isinstance(run, RunFolder) else RunFolder(Path(run)))
+    if trained.task == "segmentation" and out is None:
+        raise PlanError("this model draws masks: say where they are to be written with --out DIR")
     found = []
-    for path in images_of([Path(path) for path in paths]):
+    for path, root, image in images_of([Path(path) for path in paths], tuple(trained.record["suffixes"])):
         try:
-            pixels = resized(to_uint8(load(path.parent, path.name)), size=record["size"], channels=record["channels"])
+            if out is not None and trained.task == "segmentation":
+                found.append(Prediction(path=path, mask=write_mask(trained, root, image, out)))
+            else:
+                found.append(Prediction(path=path, probabilities=_probabilities(trained, root, image)))
         except ImageError as error:
             found.append(Prediction(path=path, error=str(error)))
-            continue
-        with torch.inference_mode(), autocast(model.device, record["precision"]):
-            probabilities = loss.probabilities(model.module(normalise(torch.tensor(pixels)[None], record["normalise"])))[0]
-        found.append(Prediction(path=path, probabilities=dict(zip(record["classes"], probabilities.tolist(), strict=True))))
     return found
 
 
-def images_of(paths: Sequence[Path]) -> Iterator[Path]:
-    """Files as given, and the images below folders, sorted; DataError for what does not exist or holds no image."""
+def images_of(paths: Sequence[Path], suffixes: Sequence[str]) -> Iterator[tuple[Path, Path, str]]:
+    """(path, root, image) of files as given, and of the images below folders, sorted; DataError for what does not exist or holds
+    no image. suffixes: endings of the files of one image, () if it is one file; path is then the first of them."""
     for path in paths:
-        if path.is_dir():
-            below = sorted(file for file in path.rglob("*") if file.suffix.lower() in SUFFIXES and file.is_file())
-            if not below:
-                raise DataError(f"{path} holds no image ({', '.join(sorted(SUFFIXES))})")
-            yield from below
-        elif path.exists():
-            yield path
-        else:
+        if not path.exists():
             raise DataError(f"{path} does not exist")
+        below = sorted(file for file in path.rglob("*") if _is_image(file, suffixes)) if path.is_dir() else [path]
+        if not below:
+            raise DataError(f"{path} holds no image ({', '.join(suffixes or sorted(SUFFIXES))})")
+        for file in below:
+            yield file, file.parent, _image(file, suffixes)
+
+
+def _is_image(file: Path, suffixes: Sequence[str]) -> bool:
+    is_wanted = file.name.endswith(suffixes[0]) if suffixes else file.suffix.lower() in SUFFIXES
+    return is_wanted and file.is_file()
+
+
+def _image(file: Path, suffixes: Sequence[str]) -> str:
+    """The image's name below its folder, in the catalogue's notation."""
+    if not suffixes or not file.name.endswith(suffixes[0]):
+        return file.name
+    return file.name.removesuffix(suffixes[0]) + "{" + ",".join(suffixes) + "}"
+
+
+def _probabilities(trained: Trained, root: Path, image: str) -> dict[str, float]:
+    probabilities = trained.loss.probabilities(trained.network(_tensor(trained, root, image)[None]))[0]
+    return dict(zip(trained.classes, probabilities.tolist(), strict=True))
+
+
+def _tensor(trained: Trained, root: Path, image: str) -> Tensor:
+    """The image in network units, as training saw it."""
+    data = trained.data
+    if data.dims == 3:
+        array, _ = prepared_volume(read_volume(root, image, channels=data.channels), spacing_mm=data.spacing_mm, shape=data.patch)
+        return torch.from_numpy(array).float()
+    pixels = resized(to_uint8(load(root, image)), size=data.size, channels=data.channels)
+    return normalise(torch.tensor(pixels)[None], data.normalise)[0]

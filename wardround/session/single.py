@@ -6,9 +6,8 @@ from collections.abc import Mapping
 from pathlib import Path
 from typing import Any
 
-from wardround.build import ARMS, Arm, build, initial_params, resolved
+from wardround.build import ARMS, Arm, build, resolved
 from wardround.core.events import Note, Watch, silent
-from wardround.data.labels import class_counts
 from wardround.data.prepare import Prepared, prepare
 from wardround.errors import PlanError
 from wardround.plan.load import dump_plan, load_plan
@@ -83,11 +82,13 @@ def open_folder(folder: RunFolder, plan: Plan, prepared: Prepared, arm: Arm, sit
 
 
 def provenance_of(plan: Plan, prepared: Prepared, arm: Arm, site: str | None) -> dict[str, Any]:
-    """provenance.json: software, machine, seed, data, model."""
-    blueprint = build(plan, prepared, arm, site)
-    layout = initial_params(blueprint).layout
+    """provenance.json: software, machine, seed, data, model. Bytes are those of one exchange; frozen tensors are not sent."""
+    model = build(plan, prepared, arm, site).model()
+    whole = sum(tensor.numel() for tensor in model.tensors().values())
+    layout = model.params.layout
     return {**provenance.environment(), "arm": arm, "site": site, "seed": plan.seed, "data": data_record(prepared),
-            "model": {"name": plan.model.name, "parameters": layout.num_trainable, "bytes": layout.num_bytes}}
+            "model": {"name": plan.model.name, "parameters": layout.num_trainable, "frozen": whole - layout.size,
+                      "bytes": layout.num_bytes}}
 
 
 def data_record(prepared: Prepared) -> dict[str, Any]:
@@ -95,8 +96,8 @@ def data_record(prepared: Prepared) -> dict[str, Any]:
     catalogue, ledger = prepared.catalogue, prepared.ledger
     counted = {"used": 0, "skipped": 0, "failed": 0, **count(ledger.status)}
     splits = ("train", "val", "test", "test-leak")
-    return {"name": catalogue.name, "root_name": catalogue.root.name, "fingerprint": prepared.fingerprint, "images": len(ledger.images),
-            **counted, "reasons": {reason: num for reason, num in count(ledger.reason).items() if reason},
+    return {"name": catalogue.name, "task": catalogue.task, "root_name": catalogue.root.name, "fingerprint": prepared.fingerprint,
+            "images": len(ledger.images), **counted, "reasons": {reason: num for reason, num in count(ledger.reason).items() if reason},
             "phantom": catalogue.phantom, "licence": catalogue.licence, "citation": catalogue.citation,
             "class_counts": {split: by_class(prepared, None, split) for split in splits if len(prepared.rows(None, split))},
             "site_counts": {site: {split: by_class(prepared, site, split) for split in ("train", "val", "test")}
@@ -114,9 +115,7 @@ def leaks_record(prepared: Prepared) -> dict[str, int]:
 
 
 def by_class(prepared: Prepared, site: str | None, split: str) -> dict[str, int]:
-    rows = prepared.rows(site, split)
-    counts = class_counts(prepared.catalogue.labels[rows], len(prepared.catalogue.classes))
-    return {name: int(num) for name, num in zip(prepared.catalogue.classes, counts, strict=True)}
+    return prepared.catalogue.counts(prepared.rows(site, split))
 
 
 def count(values: Any) -> dict[str, int]:

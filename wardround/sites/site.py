@@ -5,7 +5,6 @@ from __future__ import annotations
 from collections.abc import Iterator
 from dataclasses import dataclass, field
 from math import ceil
-from typing import Literal
 
 import numpy as np
 import torch
@@ -13,18 +12,16 @@ from torch import Tensor
 
 from wardround.core.exchange import EvaluateOrder, Order, Rows, SiteReport
 from wardround.core.params import FlatModel, Params
-from wardround.core.tally import ClassTally
-from wardround.data.transforms import Augment, normalise
+from wardround.data.feeds import Feed
 from wardround.errors import SiteError
 from wardround.plan.schema import Recipe
 from wardround.rng import global_torch_stream, stream, torch_stream
 from wardround.sites import memory as memories
+from wardround.sites.examine import Examine
 from wardround.sites.memory import Memory
 from wardround.training.local import Batch, Fit, Penalty, autocast, local_sgd
 from wardround.training.losses import Loss
 from wardround.training.optimizers import make_optimizer
-
-EVALUATION_BATCH = 128
 
 
 @dataclass(frozen=True, kw_only=True, eq=False)
@@ -42,18 +39,12 @@ class SiteRows:
 
 @dataclass(frozen=True, kw_only=True, eq=False)
 class Bench:
-    """What the sites of one process share: the model's memory, the images, the loss. Built once a process.
-
-    images: (n, C, H, W) uint8, usually memory-mapped. labels: (n,) int64.
-    """
+    """What the sites of one process share: the model's memory, the images, the loss. Built once a process."""
 
     model: FlatModel
-    images: np.ndarray
-    labels: Tensor
-    num_classes: int
+    feed: Feed
     loss: Loss
-    augment: Augment
-    normalisation: Literal["fixed", "image"]
+    examine: Examine
     precision: str
     seed: int
 
@@ -98,29 +89,22 @@ class Site:
         steps = steps_per_round(order.recipe, self.num_train)
         for step in range((order.round - 1) * steps, order.round * steps):
             rows = self._batch_rows(step, order.recipe.batch_size)
-            images = self._images(rows)
-            yield (self.bench.augment(images, torch_stream(self.bench.seed, "augment", self.name, step)).to(self._device),
-                   self.bench.labels[rows].to(self._device))
+            images, truth = self.bench.feed.batch(rows, torch_stream(self.bench.seed, "augment", self.name, step))
+            yield images.to(self._device), truth.to(self._device)
 
     def evaluate(self, order: EvaluateOrder) -> SiteReport:
-        """Sums over the site's rows; with detail also each row's probabilities."""
-        rows = self.rows.of(order.rows)
+        """Sums over the site's rows; with detail also each row's or patient's result."""
         model = self.model_with(order.params)
         model.module.eval()
-        probabilities = np.zeros((len(rows), self.bench.num_classes))
-        loss_sum = 0.0
-        for start in range(0, len(rows), EVALUATION_BATCH):
-            chunk = rows[start : start + EVALUATION_BATCH]
-            with torch.inference_mode(), autocast(model.device, self.bench.precision):
-                logits = model.module(self._images(chunk).to(self._device)).float()
-                truth = self.bench.labels[chunk].to(self._device)
-                loss_sum += float(self.bench.loss.per_image(logits, truth).double().sum())
-                probabilities[start : start + len(chunk)] = self.bench.loss.probabilities(logits).double().cpu().numpy()
-        if not np.isfinite(probabilities).all():
-            raise SiteError("the model answers NaN: training diverged. A lower recipe.lr, or recipe.clip_norm, helps")
-        tally = ClassTally.of(probabilities, self.bench.labels[rows].numpy(), loss_sum)
-        return SiteReport(site=self.name, tally=tally, rows=rows if order.detail else None,
-                          probabilities=probabilities if order.detail else None)
+
+        def network(images: Tensor) -> Tensor:
+            with autocast(model.device, self.bench.precision):
+                logits: Tensor = model.module(images.to(model.device)).float()
+            return logits
+
+        with torch.inference_mode():
+            tally, rows, values = self.bench.examine(network=network, rows=self.rows.of(order.rows), detail=order.detail)
+        return SiteReport(site=self.name, tally=tally, rows=rows if order.detail else None, values=values)
 
     @property
     def _device(self) -> torch.device:
@@ -131,9 +115,6 @@ class Site:
         epoch, index = divmod(step, per_epoch)
         shuffled = stream(self.bench.seed, "batches", self.name, epoch).permutation(self.rows.train)
         return np.array_split(shuffled, per_epoch)[index]
-
-    def _images(self, rows: np.ndarray) -> Tensor:
-        return normalise(torch.from_numpy(self.bench.images[rows]), self.bench.normalisation)
 
 
 def steps_per_round(recipe: Recipe, num_train: int) -> int:

@@ -15,7 +15,7 @@ from wardround.training.losses import Loss
 from wardround.training.optimizers import Optimizer, clip_
 
 Penalty = Callable[[Tensor, Tensor], None]  # (trainable, grads) -> None: adds the gradient of a term of the loss, in place
-Batch = tuple[Tensor, Tensor]  # images (B, C, H, W) float32, truth (B,) int64, both on the model's device
+Batch = tuple[Tensor, Tensor]  # images (B, C, ...) float32 and their truth int64, both on the model's device
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -34,7 +34,7 @@ def local_sgd(model: FlatModel, batches: Iterable[Batch], recipe: Recipe, *, los
     penalty joins the loss (FedProx), drift joins the gradient (SCAFFOLD); drift: (num_trainable,). Gradients are clipped to
     recipe.clip_norm after both. A loss that is not finite is not hidden: the server refuses the update that comes of it.
     """
-    model.module.train()
+    model.train()
     loss_sum, num_images, num_steps = 0.0, 0, 0
     for images, truth in batches:
         model.grads.zero_()

@@ -1,4 +1,4 @@
-"""Losses of image classification, each with the probabilities that belong to it. All compute in float32."""
+"""Losses of classification, of several findings an image and of segmentation, each with its probabilities. All in float32."""
 
 from __future__ import annotations
 
@@ -8,8 +8,11 @@ import torch
 from torch import Tensor
 from torch.nn import functional
 
+from wardround.data.catalogue import Task
 from wardround.errors import PlanError
 from wardround.plan.schema import Recipe
+
+DICE_SMOOTH = 1.0  # voxels
 
 
 @dataclass(frozen=True, kw_only=True, eq=False)
@@ -85,12 +88,67 @@ class SmoothL1(Loss):
         return self._weighted(functional.smooth_l1_loss(probabilities, target, reduction="none").mean(1), truth)
 
 
-def make_loss(recipe: Recipe, class_weights: Tensor | None) -> Loss:
-    """The recipe's loss. class_weights: (C,), or None for equal ones. PlanError if the loss knows no label smoothing."""
+class MultiLabel(Loss):
+    """Binary cross-entropy of each finding apart, mean over the C findings; truth: (B, C) of 0 and 1.
+
+    class_weights: (C,), of a finding's positive term. They raise its sigmoid: weighted probabilities rank images, but are too high.
+    label_smoothing e: the truth is 1 - e/2 or e/2.
+    """
+
+    def per_image(self, logits: Tensor, truth: Tensor) -> Tensor:
+        target = truth * (1 - self.label_smoothing) + self.label_smoothing / 2
+        return functional.binary_cross_entropy_with_logits(logits.float(), target, reduction="none",
+                                                           pos_weight=self.class_weights).mean(1)
+
+    def probabilities(self, logits: Tensor) -> Tensor:
+        """(B, C), each for itself."""
+        return logits.float().sigmoid()
+
+
+class VoxelCrossEntropy(Loss):
+    """Cross-entropy, mean over an image's voxels. logits: (B, K, ...). truth: (B, ...) int64. probabilities: (B, K, ...)."""
+
+    def per_image(self, logits: Tensor, truth: Tensor) -> Tensor:
+        return super().per_image(logits, truth).flatten(1).mean(1)
+
+
+class DiceCrossEntropy(VoxelCrossEntropy):
+    """Cross-entropy plus soft Dice loss 1 - (2 I + 1) / (P + V + 1), mean over the foreground classes 1 ... K-1 of each image.
+
+    P sums a class's softmax over the image's voxels, V its true voxels, I the softmax on these (Milletari et al. 2016,
+    arXiv:1606.04797, without squares). The 1 is a voxel (DICE_SMOOTH): of a class that the image has not, the loss is P / (P + 1),
+    which falls to 0 with the voxels called so. The usual 1e-5 would leave it near 1, without a slope, until none is left.
+    """
+
+    def per_image(self, logits: Tensor, truth: Tensor) -> Tensor:
+        softmax = self.probabilities(logits)[:, 1:].flatten(2)  # (B, K-1, voxels)
+        is_class = torch.stack([truth == label for label in range(1, logits.shape[1])], 1).flatten(2)
+        overlap, size = (softmax * is_class).sum(2), softmax.sum(2) + is_class.sum(2)
+        dice = (2 * overlap + DICE_SMOOTH) / (size + DICE_SMOOTH)
+        return super().per_image(logits, truth) + 1 - dice.mean(1)
+
+
+LOSSES: dict[str, dict[str, type[Loss]]] = {
+    "images of one class each": {"cross_entropy": Loss, "binary_cross_entropy": BinaryCrossEntropy, "focal": Focal, "smooth_l1": SmoothL1},
+    "several findings an image": {"binary_cross_entropy": MultiLabel},
+    "masks": {"dice_cross_entropy": DiceCrossEntropy, "cross_entropy": VoxelCrossEntropy},
+}
+TRUTH: dict[Task, str] = {"binary": "images of one class each", "multiclass": "images of one class each",
+                          "multilabel": "several findings an image", "segmentation": "masks"}
+
+
+def make_loss(recipe: Recipe, class_weights: Tensor | None, task: Task = "multiclass") -> Loss:
+    """The recipe's loss. class_weights: (C,), or None for equal ones. PlanError if loss, task and settings do not go together."""
+    losses = LOSSES[TRUTH[task]]
+    if recipe.loss not in losses:
+        known = " or ".join(f"'{name}'" for name in losses)
+        raise PlanError(f"recipe.loss = '{recipe.loss}' does not fit {TRUTH[task]}. Set it to {known}.")
+    if task == "segmentation" and (class_weights is not None or recipe.class_weights == "balanced"):
+        raise PlanError("recipe.class_weights = 'balanced' counts images, and every image of a segmentation has all classes. Set it to "
+                        "'none'; loss = 'dice_cross_entropy' already gives small classes the weight of large ones.")
     if recipe.label_smoothing and recipe.loss in ("focal", "smooth_l1"):
         raise PlanError(f"recipe.label_smoothing = {recipe.label_smoothing} has no meaning for loss = '{recipe.loss}'. "
                         "Set it to 0, or choose 'cross_entropy'.")
     if recipe.loss == "focal":
         return Focal(class_weights=class_weights, gamma=recipe.focal_gamma)
-    kind = {"cross_entropy": Loss, "binary_cross_entropy": BinaryCrossEntropy, "smooth_l1": SmoothL1}[recipe.loss]
-    return kind(class_weights=class_weights, label_smoothing=recipe.label_smoothing)
+    return losses[recipe.loss](class_weights=class_weights, label_smoothing=recipe.label_smoothing)

@@ -27,7 +27,7 @@ def found(folder: Path) -> str | None:
 def test_every_reader_has_the_name_it_is_listed_under(name: str) -> None:
     reader = DATASETS.find(name)
     assert reader.name == name
-    assert reader.task in ("binary", "multiclass")
+    assert reader.task in ("binary", "multiclass", "multilabel", "segmentation")
     assert reader.title
 
 

@@ -44,6 +44,28 @@ class Chest:
     lungs: Array
 
 
+@dataclass(frozen=True, kw_only=True)
+class Build:
+    """How a chest differs from a child's of ordinary proportions.
+
+    width: smallest and largest, over the height; field: how much of the film the chest fills. heart, dome, air, girth, slope:
+    factors of the heart's size, the height of the diaphragm's domes, the lungs' brightness, the trunk's width and the fall of the
+    shoulders. floors: how far the two halves of the diaphragm (left and right in the picture) lie lower.
+    """
+
+    width: tuple[float, float] = (1.15, 1.35)
+    field: float = 1.0
+    heart: float = 1.0
+    dome: float = 1.0
+    air: float = 1.0
+    girth: float = 1.0
+    slope: float = 1.0
+    floors: tuple[float, float] = (0.0, 0.0)
+
+
+CHILD = Build()
+
+
 def write_folders(folder: Path, num: int, seed: int, watch: Watch) -> None:
     """Write num films as {train,val,test}/{NORMAL,PNEUMONIA}/*.jpeg of 224 x 224; some patients have several, all in one split.
 
@@ -81,12 +103,11 @@ def write_npz(path: Path, num: int, seed: int, watch: Watch) -> None:
 def draw(film: Film, seed: int) -> Array:
     """The film: (224, 224) uint8. A patient's films share the anatomy, not the position."""
     body, rng = stream(seed, "phantom", "chest", film.patient), stream(seed, "phantom", "chest", film.patient, film.file)
-    chest = _chest(body, rng)
-    picture = _soft_tissue(body, chest)
+    chest = chest_of(body, rng, CHILD)
+    picture = soft_tissue(body, chest, CHILD)
     if film.kind != "clear":
         picture = _pneumonia(rng, chest, picture, diffuse=film.kind == "virus")
-    picture = _bones(body, chest, picture)
-    return _exposed(rng, chest, picture)
+    return exposed(rng, bones(body, chest, picture))
 
 
 def _drawn(num: int, seed: int, watch: Watch) -> Iterator[tuple[Film, Array]]:
@@ -122,40 +143,42 @@ def _film(split: str, label: int, kind: str, patient: int, image: int) -> Film:
     return Film(split=split, label=label, kind=kind, patient=name, file=file)
 
 
-def _chest(body: np.random.Generator, rng: np.random.Generator) -> Chest:
-    scale, wide = rng.uniform(0.95, 1.15), body.uniform(1.15, 1.35)
+def chest_of(body: np.random.Generator, rng: np.random.Generator, build: Build) -> Chest:
+    """A patient's chest (body) as it lies on one film (rng)."""
+    scale, wide = build.field * rng.uniform(0.95, 1.15), body.uniform(*build.width)
     x, y = drawing.placed(*drawing.grid(), centre=(rng.normal(0, 0.05), rng.normal(0.08, 0.05)), angle=rng.normal(0, 0.04))
     x, y = x / np.float32(scale * wide), y / np.float32(scale)
     x = x + np.float32(0.02) * drawing.clouds(body, 3)
     lungs = np.zeros_like(x)
     for side in (-1, 1):
-        floor = body.uniform(0.42, 0.55) + (0.04 if side > 0 else 0.0)
+        floor = body.uniform(0.42, 0.55) + (0.04 if side > 0 else 0.0) + build.floors[side > 0]
         top = body.uniform(-0.82, -0.72)
         height = floor - top
         t = np.clip((y - top) / height, 0, 1)
         outer = 0.3 + 0.44 * np.sqrt(t) * (1 - 0.05 * t)
         inner = 0.11 + 0.06 * t
-        dome = floor - 0.16 * np.exp(-np.square((np.abs(x) - 0.36) / 0.25)) + 0.1 * step(np.abs(x) - 0.6, 0.12)
+        dome = floor - 0.16 * build.dome * np.exp(-np.square((np.abs(x) - 0.36) / 0.25)) + 0.1 * step(np.abs(x) - 0.6, 0.12)
         sideways = step(side * x - inner, 0.04) * step(outer - side * x, 0.04)
         lungs = np.maximum(lungs, sideways * step(y - top, 0.05) * step(dome - y, 0.03))
     return Chest(x=x, y=y, lungs=lungs.astype(np.float32))
 
 
-def _soft_tissue(body: np.random.Generator, chest: Chest) -> Array:
+def soft_tissue(body: np.random.Generator, chest: Chest, build: Build) -> Array:
     """Trunk, neck and arms on black; dark lungs with branching vessels; heart, belly."""
     x, y = chest.x, chest.y
-    width = 0.82 + 0.06 * np.cos(2 * y)
-    trunk = step(width - np.abs(x), 0.05) * step(y + 0.75 - 0.55 * np.square(np.abs(x)), 0.08)
+    width = build.girth * (0.82 + 0.06 * np.cos(2 * y))
+    trunk = step(width - np.abs(x), 0.05) * step(y + 0.75 - 0.55 * build.slope * np.square(np.abs(x)), 0.08)
     neck = step(0.3 - np.abs(x), 0.06) * step(-y, 0.5)
-    shoulder = step(y + 0.86 - 0.35 * np.abs(x), 0.06)
+    shoulder = step(y + 0.86 - 0.35 * build.slope * np.abs(x), 0.06)
     tissue = np.maximum.reduce([trunk, neck, shoulder * step(1.25 - np.abs(x), 0.1)])
     picture = tissue * np.float32(body.uniform(0.5, 0.6)) * (1 + 0.04 * drawing.clouds(body, 4, octaves=2))
-    air = body.uniform(0.14, 0.24)
+    air = build.air * body.uniform(0.14, 0.24)
     vessels = drawing.clouds(body, 14, octaves=3)
     hilum = np.exp(-np.square((np.abs(x) - 0.2) / 0.25) - np.square((y + 0.05) / 0.35))
     picture = paint(picture, chest.lungs, air + (0.03 + 0.1 * hilum) * line(vessels, 0.5) + 0.08 * hilum)
-    heart = ellipse(x, y, centre=(body.uniform(0.1, 0.16), body.uniform(0.18, 0.26)), size=(body.uniform(0.24, 0.32), 0.44),
-                    angle=-0.45, softness=0.05)
+    centre = (build.heart * body.uniform(0.1, 0.16), body.uniform(0.18, 0.26))
+    heart = ellipse(x, y, centre=centre, size=(build.heart * body.uniform(0.24, 0.32), 0.44 * (0.6 + 0.4 * build.heart)), angle=-0.45,
+                    softness=0.05)
     picture = paint(picture, 0.92 * heart * step(0.62 - y, 0.1), 0.62)
     picture = paint(picture, 0.9 * step(0.13 + 0.05 * np.exp(-np.square((y + 0.35) / 0.15)) - np.abs(x), 0.06), 0.58)
     belly = step(y - 0.5, 0.08) * (1 - chest.lungs) * step(width - np.abs(x), 0.05)
@@ -179,7 +202,7 @@ def _pneumonia(rng: np.random.Generator, chest: Chest, picture: Array, *, diffus
     return paint(picture, np.clip(mask, 0, 1) * chest.lungs * np.float32(strength), 0.7)
 
 
-def _bones(body: np.random.Generator, chest: Chest, picture: Array) -> Array:
+def bones(body: np.random.Generator, chest: Chest, picture: Array) -> Array:
     """Ribs behind and in front, spine with its discs, collar bones."""
     x, y, away = chest.x, chest.y, np.abs(chest.x)
     pitch = body.uniform(0.15, 0.18)
@@ -197,7 +220,7 @@ def _bones(body: np.random.Generator, chest: Chest, picture: Array) -> Array:
     return picture
 
 
-def _exposed(rng: np.random.Generator, chest: Chest, picture: Array) -> Array:
+def exposed(rng: np.random.Generator, picture: Array) -> Array:
     """Exposure, film curve, scatter and grain; (224, 224) uint8."""
     haze = rng.uniform(0, 0.1)
     film = (picture + haze + 0.03 * drawing.clouds(rng, 2)) * rng.uniform(0.85, 1.2)

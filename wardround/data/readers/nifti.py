@@ -49,3 +49,12 @@ def _read(path: Path, limit_pixels: int) -> Image:
         data = data[..., None]  # (X, Y, Z, C)
     x, y, z = (*(float(step) for step in turned.header.get_zooms()[:3]), 1.0)[:3]
     return Image(pixels=np.ascontiguousarray(data.transpose(3, 2, 1, 0)), spacing_mm=(z, y, x), orientation="RAS")
+
+
+def write_labels(labels: np.ndarray, *, like: Path, path: Path) -> None:
+    """Write (D, H, W) uint8 in RAS order as a NIfTI file that lies on the volume `like` in any viewer."""
+    import nibabel
+    from nibabel.funcs import as_closest_canonical
+
+    turned: Any = as_closest_canonical(nibabel.load(like))  # type: ignore[no-untyped-call]
+    nibabel.save(nibabel.Nifti1Image(np.ascontiguousarray(labels.transpose(2, 1, 0)), turned.affine), path)  # type: ignore[no-untyped-call]

@@ -1,11 +1,11 @@
-"""What an arm leaves for the report."""
+"""Test images that the report shows."""
 
 from types import SimpleNamespace
 
 import numpy as np
 
 from wardround.core.predictions import Predictions
-from wardround.session.outcome import write_errors
+from wardround.session.gallery import write_errors
 
 
 def test_the_gallery_holds_the_surest_wrong_test_images_one_a_patient_and_no_id(tmp_path) -> None:
@@ -17,7 +17,8 @@ def test_the_gallery_holds_the_surest_wrong_test_images_one_a_patient_and_no_id(
                          truth=np.array([0, 0, 1, 0, 1]),
                          probabilities=np.array([[0.2, 0.8], [0.1, 0.9], [0.7, 0.3], [0.0, 1.0], [0.1, 0.9]]))
     pixels = np.arange(10, dtype=np.uint8).reshape(10, 1, 1, 1)
-    write_errors(tmp_path / "figures", tested, np.array([5, 6, 7, 8, 9]), SimpleNamespace(pixels=pixels))
+    (tmp_path / "figures").mkdir()
+    write_errors(tmp_path / "figures", tested, np.array([5, 6, 7, 8, 9]), SimpleNamespace(pixels=pixels, volumes=None))
     with np.load(tmp_path / "figures" / "errors.npz") as kept:
         assert sorted(kept) == ["images", "predicted", "probability", "site", "truth"]
         assert kept["images"].ravel().tolist() == [6, 7]  # p1's surer image, p2; the leaking and the right one are left out

@@ -1,0 +1,1 @@
+"""Public data sets from where they are published: licence first, resumable, checked, unpacked safely."""

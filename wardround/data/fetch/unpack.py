@@ -1,0 +1,135 @@
+"""Zip and tar archives unpacked safely: only files and folders, only below the target, only so many bytes."""
+
+from __future__ import annotations
+
+import lzma
+import shutil
+import stat
+import tarfile
+import zipfile
+import zlib
+from collections.abc import Iterator
+from dataclasses import dataclass
+from pathlib import Path, PurePosixPath
+from typing import IO
+
+from wardround.core.events import Progress, Watch, silent
+from wardround.data.fetch.download import CHUNK, space
+from wardround.errors import DataError
+
+BEGUN = ".unpacking-by-wardround"
+MOST_FILES = 2_000_000
+
+_DAMAGED = (zipfile.BadZipFile, tarfile.TarError, zlib.error, lzma.LZMAError, EOFError, RuntimeError, NotImplementedError, ValueError)
+
+
+@dataclass(frozen=True)
+class Entry:
+    """One file of an archive, opened when its turn comes."""
+
+    path: PurePosixPath
+    file: IO[bytes]
+
+
+def is_archive(path: Path) -> bool:
+    """Whether a file is unpacked after loading, by its name; an .npz is read as it is."""
+    return path.name.endswith((".zip", ".tar", ".tar.gz", ".tgz"))
+
+
+def unpack(archive: Path, folder: Path, *, limit_bytes: int, watch: Watch = silent) -> int:
+    """Unpack into a folder, all or nothing; returns the number of files.
+
+    DataError, with nothing left behind, for a name that leads out of the folder, a link or device, more than limit_bytes, an entry
+    that is there already, and damage. Resumable if the disk fills up.
+    """
+    part = folder / BEGUN
+    shutil.rmtree(part, ignore_errors=True)
+    part.mkdir(parents=True)
+    try:
+        with space(folder):
+            num = _write(archive, part, limit_bytes, watch)
+        _move_up(part, folder, archive)
+    except _DAMAGED as error:
+        raise DataError(f"{archive}: damaged or not an archive ({type(error).__name__}: {error}).") from error
+    finally:
+        shutil.rmtree(part, ignore_errors=True)
+    return num
+
+
+def _write(archive: Path, part: Path, limit_bytes: int, watch: Watch) -> int:
+    num, left = 0, limit_bytes
+    for num, (entry, total) in enumerate(_entries(archive), start=1):
+        target = part / entry.path
+        try:
+            target.parent.mkdir(parents=True, exist_ok=True)
+            with target.open("xb") as file:
+                left -= _copy(entry.file, file, left, archive, limit_bytes)
+        except (FileExistsError, NotADirectoryError, IsADirectoryError) as error:
+            raise DataError(f"{archive}: '{entry.path}' is in it twice. Nothing was kept.") from error
+        if num > MOST_FILES:
+            raise DataError(f"{archive}: more than {MOST_FILES} files. Nothing was kept.")
+        watch(Progress(stage="unpack", done=num, total=max(total, num)))
+    return num
+
+
+def _copy(source: IO[bytes], target: IO[bytes], left: int, archive: Path, limit_bytes: int) -> int:
+    """Bytes are counted as they come: what an archive says of itself is not believed."""
+    written = 0
+    while chunk := source.read(CHUNK):
+        written += len(chunk)
+        if written > left:
+            raise DataError(f"{archive}: unpacks to more than {limit_bytes / 1e9:.1f} GB, far more than this data set. Nothing was kept.")
+        target.write(chunk)
+    return written
+
+
+def _entries(archive: Path) -> Iterator[tuple[Entry, int]]:
+    """Files of an archive in its order, and how many there are (0: not known)."""
+    if zipfile.is_zipfile(archive):
+        yield from _zip_entries(archive)
+    else:
+        yield from _tar_entries(archive)
+
+
+def _zip_entries(archive: Path) -> Iterator[tuple[Entry, int]]:
+    with zipfile.ZipFile(archive) as opened:
+        infos = [info for info in opened.infolist() if not info.is_dir()]
+        for info in infos:
+            mode = info.external_attr >> 16
+            if mode and stat.S_IFMT(mode) not in (0, stat.S_IFREG):
+                raise _refused(archive, info.filename, "is a link or device")
+            with opened.open(info) as file:
+                yield Entry(_safe(archive, info.filename), file), len(infos)
+
+
+def _tar_entries(archive: Path) -> Iterator[tuple[Entry, int]]:
+    with tarfile.open(archive) as opened:
+        for info in opened:
+            if info.isdir():
+                continue
+            file = opened.extractfile(info) if info.isreg() else None
+            if file is None:
+                raise _refused(archive, info.name, "is a link or device")
+            with file:
+                yield Entry(_safe(archive, info.name), file), 0
+
+
+def _safe(archive: Path, name: str) -> PurePosixPath:
+    """The name as a path below the target. Windows' separators and drives count too, on any system."""
+    path = PurePosixPath(name.replace("\\", "/"))
+    if path.is_absolute() or ".." in path.parts or not path.parts or ":" in path.parts[0] or "\0" in name:
+        raise _refused(archive, name, "leads out of the folder")
+    return path
+
+
+def _refused(archive: Path, name: str, reason: str) -> DataError:
+    return DataError(f"{archive}: '{name[:200]}' {reason}: refused, and nothing was kept. Is it the publisher's own file?")
+
+
+def _move_up(part: Path, folder: Path, archive: Path) -> None:
+    made = sorted(part.iterdir())
+    for path in made:
+        if (folder / path.name).exists():
+            raise DataError(f"{folder / path.name} is there already; nothing of {archive.name} was unpacked over it. Name a new folder.")
+    for path in made:
+        path.replace(folder / path.name)

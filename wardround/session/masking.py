@@ -1,0 +1,62 @@
+"""Segmentations of new images as mask files, in each image's own size, place and label numbers."""
+
+from __future__ import annotations
+
+from pathlib import Path
+
+import numpy as np
+import torch
+from PIL import Image as Picture
+from torch import Tensor
+
+from wardround.build import patch_of
+from wardround.data.cache import resized
+from wardround.data.catalogue import files_of
+from wardround.data.geometry import prepared_volume
+from wardround.data.readers.image import Image, load, to_uint8
+from wardround.data.transforms import normalise
+from wardround.data.volumes import read_volume
+from wardround.session.trained import Trained
+from wardround.sites.segment import segmented
+
+
+def write_mask(trained: Trained, root: Path, image: str, out: Path) -> Path:
+    """Segment one image and write OUT/NAME_mask.png, or OUT/NAME_mask.nii.gz of a volume, with the data set's own label numbers."""
+    values = np.zeros(256, np.uint8)
+    for value, label in sorted(trained.record["mask_values"].items(), key=lambda item: -int(item[0])):
+        values[label] = int(value)  # where two numbers mean one class, the lower one is written
+    out.mkdir(parents=True, exist_ok=True)
+    first = root / files_of(image)[0]
+    stem = Path(first.name.removesuffix(".gz")).stem
+    if trained.data.dims == 2:
+        path = out / f"{stem}_mask.png"
+        Picture.fromarray(values[_picture_labels(trained, load(root, image))]).save(path)
+        return path
+    from wardround.data.readers.nifti import write_labels
+
+    path = out / f"{stem}_mask.nii.gz"
+    write_labels(values[_volume_labels(trained, read_volume(root, image, channels=trained.data.channels))], like=first, path=path)
+    return path
+
+
+def _picture_labels(trained: Trained, image: Image) -> np.ndarray:
+    """(H, W) uint8 class of each pixel of the picture as it was."""
+    pixels = to_uint8(image)
+    shown = torch.tensor(resized(pixels, size=trained.data.size, channels=trained.data.channels))[None]
+    labels = _labels(trained, normalise(shown, trained.data.normalise)[0][:, None])[0]
+    height, width = pixels.shape[1:]
+    return np.asarray(Picture.fromarray(labels).resize((width, height), Picture.Resampling.NEAREST))
+
+
+def _volume_labels(trained: Trained, image: Image) -> np.ndarray:
+    """(D, H, W) uint8 class of each voxel of the volume as it was, in RAS."""
+    array, geometry = prepared_volume(image, spacing_mm=trained.data.spacing_mm)
+    return geometry.put_back(_labels(trained, torch.from_numpy(array).float()))
+
+
+def _labels(trained: Trained, image: Tensor) -> np.ndarray:
+    """(D, H, W) uint8 from (C, D, H, W)."""
+    with torch.inference_mode():
+        logits = segmented(trained.network, image, patch_of(trained.data), len(trained.classes))
+    labels: np.ndarray = logits.argmax(0).to(torch.uint8).cpu().numpy()
+    return labels

@@ -1,0 +1,61 @@
+"""A run's model, ready to answer for new images."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from dataclasses import dataclass
+from typing import Any
+
+import torch
+from safetensors.torch import load_file
+from torch import Tensor
+
+from wardround.build import network_shape
+from wardround.core.params import FlatModel
+from wardround.data.catalogue import Task
+from wardround.errors import WardroundError
+from wardround.models.build import build_model
+from wardround.plan.schema import DataPlan, ModelPlan, Recipe
+from wardround.runs.folder import RunFolder, read_json
+from wardround.training.local import autocast
+from wardround.training.losses import Loss, make_loss
+
+
+@dataclass(frozen=True, kw_only=True, eq=False)
+class Trained:
+    """The best round's model. record: model.json."""
+
+    record: Mapping[str, Any]
+    model: FlatModel
+    loss: Loss
+    data: DataPlan
+
+    @staticmethod
+    def of(folder: RunFolder) -> Trained:
+        """Read model.json and model.safetensors; WardroundError if the run has not finished."""
+        record = read_json(folder.path / "model.json")
+        data, task = DataPlan.model_validate(record["data"]), record["task"]
+        plan = ModelPlan.model_validate({**record["model"], "weights": ""})  # all tensors come from the run
+        model = FlatModel(build_model(plan, in_channels=data.channels, num_outputs=len(record["classes"]),
+                                      shape=network_shape(data, task), dense=task == "segmentation", seed=0))
+        path = folder.path / "model.safetensors"
+        if not path.exists():
+            raise WardroundError(f"{path} does not exist: the run has not finished. Continue it: wardround run --resume {folder.path}")
+        model.load_tensors(load_file(path))
+        model.module.eval()
+        return Trained(record=record, model=model, loss=make_loss(Recipe(loss=record["loss"]), None, task), data=data)
+
+    @property
+    def task(self) -> Task:
+        task: Task = self.record["task"]
+        return task
+
+    @property
+    def classes(self) -> tuple[str, ...]:
+        return tuple(self.record["classes"])
+
+    def network(self, images: Tensor) -> Tensor:
+        """Logits float32 of images in network units, (B, C, ...)."""
+        with torch.inference_mode(), autocast(self.model.device, self.record["precision"]):
+            logits: Tensor = self.model.module(images).float()
+        return logits
