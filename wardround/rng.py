@@ -6,6 +6,7 @@ A stream's seed is a hash of its parts, so `stream(seed, "site", "north", 3)` do
 from __future__ import annotations
 
 import hashlib
+import random
 from collections.abc import Iterator
 from contextlib import contextmanager
 from typing import TYPE_CHECKING
@@ -48,3 +49,14 @@ def global_torch_stream(*parts: object) -> Iterator[None]:
     with torch.random.fork_rng(devices=range(torch.cuda.device_count())):
         torch.manual_seed(stream_seed(*parts))
         yield
+
+
+@contextmanager
+def global_python_stream(*parts: object) -> Iterator[None]:
+    """Seed Python's own generator inside the block and put its state back after it: Keras draws its initialisers' seeds from it."""
+    before = random.getstate()
+    random.seed(stream_seed(*parts))
+    try:
+        yield
+    finally:
+        random.setstate(before)

@@ -13,6 +13,7 @@ from wardround.data import cache
 from wardround.data.cache import dhash, open_cache, resized
 from wardround.data.catalogue import Catalogue, text_column
 from wardround.errors import DataError
+from wardround.places import cache_root
 from wardround.rng import stream
 
 
@@ -233,7 +234,7 @@ def test_caches_live_where_the_environment_says(tmp_path: Path, monkeypatch: pyt
     assert open_cache(written(tmp_path / "images"), size=8, channels=1).folder.is_relative_to(tmp_path / "own")
     monkeypatch.delenv("WARDROUND_CACHE")
     monkeypatch.setenv("XDG_CACHE_HOME", str(tmp_path / "xdg"))
-    assert cache.cache_root() == tmp_path / "xdg" / "wardround"
+    assert cache_root() == tmp_path / "xdg" / "wardround"
 
 
 def test_size_and_channels_have_caches_of_their_own(tmp_path: Path) -> None:

@@ -11,7 +11,7 @@ from torch import nn
 from wardround.errors import DataError, MissingExtra, PlanError
 from wardround.models import pretrained, resnet
 from wardround.models.build import build_model
-from wardround.models.pretrained import imagenet_file, weights_folder
+from wardround.models.pretrained import imagenet_file
 from wardround.plan.schema import ModelPlan
 
 
@@ -110,14 +110,6 @@ def test_folder_that_cannot_be_made_is_named(tmp_path: Path) -> None:
     (tmp_path / "file").write_text("")
     with pytest.raises(DataError, match=r"cannot be written .* set WARDROUND_CACHE"):
         imagenet_file("resnet18", tmp_path / "file" / "weights")
-
-
-def test_weights_lie_in_the_cache(monkeypatch: pytest.MonkeyPatch, tmp_path: Path) -> None:
-    monkeypatch.setenv("WARDROUND_CACHE", str(tmp_path))
-    assert weights_folder() == tmp_path / "weights"
-    monkeypatch.delenv("WARDROUND_CACHE")
-    monkeypatch.setenv("XDG_CACHE_HOME", str(tmp_path / "xdg"))
-    assert weights_folder() == tmp_path / "xdg" / "wardround" / "weights"
 
 
 def test_network_without_imagenet_weights_names_those_that_have() -> None:

@@ -1,6 +1,8 @@
 from pathlib import Path
 from typing import Any
 
+import pytest
+
 from wardround.report.checklist import ITEMS, Facts, checklist
 from wardround.report.material import read_run
 
@@ -58,3 +60,20 @@ def test_few_resamples_answer_in_part(sample: Any, write: Any) -> None:
     title = "95 % intervals by patient-level bootstrap"
     assert answers(write.run(sample(num_test=60, rounds=1, resamples=100), name="few"))[title][0] == "in part"
     assert answers(write.run(sample(num_test=60, rounds=1, resamples=1000), name="many"))[title][0] == "answered"
+
+
+@pytest.mark.parametrize("task", ["findings", "masks"])
+def test_every_task_answers_all_items(request: Any, write: Any, task: str) -> None:
+    found = answers(write.run(request.getfixturevalue(task)(num_test=60, rounds=1)))
+    assert len(found) == 24
+    assert all(why.startswith("because") for status, why in found.values() if status == "not applicable")
+    assert found["Results by class, confusion matrix"][0] == "answered"
+
+
+def test_what_was_not_done_is_not_excused(findings: Any, masks: Any, write: Any) -> None:
+    lesions = answers(write.run(findings(num_test=60, rounds=1), name="findings"))
+    assert lesions["Sensitivity and specificity at a fixed threshold, predictive values"][0] == "not done"
+    assert lesions["Robustness and failure cases"][0] == "not done"
+    tumours = answers(write.run(masks(rounds=1), name="masks"))
+    assert tumours["Calibration"][0] == "not done"
+    assert tumours["Robustness and failure cases"][0] == "in part"

@@ -65,3 +65,26 @@ def test_confusion_of_many_classes_keeps_the_shades_only() -> None:
 
 def test_more_classes_than_panels_still_draw() -> None:
     drawn(curves.roc_curves([Model(kind="pooled", predictions=predictions(20))]))
+
+
+def findings(n: int = 60) -> Predictions:
+    """Two findings, the second of no image."""
+    base = predictions(2, n)
+    truth = np.stack([np.arange(n) % 3 == 0, np.zeros(n, bool)], 1).astype(np.int64)
+    return Predictions(classes=("Mass", "Hernia"), truth=truth, probabilities=0.1 + 0.2 * truth, cases=base.cases, groups=base.groups,
+                       sites=base.sites, splits=base.splits)
+
+
+def test_two_findings_have_a_panel_each() -> None:
+    drawing = curves.roc_curves([Model(kind="federated", predictions=findings())])
+    shown = drawn(drawing)
+    assert "Mass: AUROC 1.000" in shown
+    assert "Hernia: not estimable" in shown
+
+
+def test_reliability_of_findings_counts_every_pair() -> None:
+    drawing = curves.reliability(findings(60))
+    drawn(drawing)
+    upper, lower = drawing.axes
+    assert sum(bar.get_height() for bar in lower.patches) == 120
+    assert upper.get_xlim()[1] > 1  # the images with probability 0.3 all have it: nothing is cut off

@@ -208,3 +208,24 @@ def test_a_pooled_run_says_that_it_is_one(sample: Any, write: Any) -> None:
     page = read(write_run_report(folder))
     assert "Training on all images in one place reached" in page
     assert "This is the pooled arm of the plan" in page
+
+
+@pytest.mark.parametrize("task", ["findings", "masks"])
+def test_other_tasks_make_whole_pages_too(request: Any, write: Any, task: str) -> None:
+    folder = write.comparison(request.getfixturevalue(task)(num_test=60, rounds=2))
+    page = read(write_compare_report(folder))
+    links = Links(page)
+    assert "script" not in links.tags
+    assert all(target.startswith(("data:image/png;base64,", "#")) for target in links.loads)
+    assert len(links.images) == len(list((folder / "figures").glob("*.png"))) >= 10
+    assert "nan" not in re.sub(r"<pre>.*?</pre>", "", page, flags=re.DOTALL)
+    assert "None" not in re.sub(r"<pre>.*?</pre>", "", page, flags=re.DOTALL)
+
+
+@pytest.mark.usefixtures("undrawn")
+@pytest.mark.parametrize("task", ["findings", "masks"])
+@pytest.mark.parametrize("name", ["provenance.json", "journal.jsonl", "predictions.csv", "ledger.csv"])
+def test_other_tasks_bear_missing_files(request: Any, write: Any, task: str, name: str) -> None:
+    folder = write.run(request.getfixturevalue(task)(num_test=60, rounds=1))
+    (folder / name).unlink()
+    assert f"{name} is absent from federated-seed0" in read(write_run_report(folder))

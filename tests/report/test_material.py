@@ -3,6 +3,7 @@ from typing import Any
 
 import pytest
 
+from wardround.errors import WardroundError
 from wardround.report.material import primary_metric, read_comparison, read_run, trained_at
 
 
@@ -43,3 +44,26 @@ def test_hashes_cover_the_model_and_its_predictions(sample: Any, write: Any) -> 
     (folder / "model.safetensors").write_bytes(b"abc")
     assert read_run(folder).hashes["model.safetensors"].startswith("ba7816bf")  # SHA-256 of "abc"
     assert set(read_run(folder).hashes) == {"model.safetensors", "predictions.csv"}
+
+
+def test_each_task_has_its_headline(findings: Any, masks: Any, write: Any) -> None:
+    assert primary_metric(read_run(write.run(findings(num_test=60, rounds=1), name="findings"))) == "auroc"
+    run = read_run(write.run(masks(rounds=1), name="masks"))
+    assert (primary_metric(run), run.unit) == ("dice", "patient")
+    assert run.measured is not None
+    assert run.predictions is None
+    assert [case.label for case in run.overlays] == ["best", "median", "worst"]
+    assert not run.missing  # no task misses another task's files
+
+
+def test_the_share_that_is_sent_counts_what_is_frozen(findings: Any, sample: Any, write: Any) -> None:
+    part = read_run(write.run(findings(num_test=60, rounds=1), name="part"))
+    assert part.sent_share == pytest.approx(13_115_000 / (13_115_000 + 8_180_000))
+    assert read_run(write.run(sample(num_test=60, rounds=1), name="whole")).sent_share == 1
+
+
+def test_a_task_of_another_version_is_refused(sample: Any, write: Any, edit_json: Any) -> None:
+    folder = write.run(sample(num_test=60, rounds=1))
+    edit_json(folder / "scores.json", lambda scores: scores.update(task="detection"))
+    with pytest.raises(WardroundError, match="detection"):
+        read_run(folder)

@@ -114,3 +114,37 @@ def test_training_losses_of_single_steps_are_averaged_between_validations() -> N
     lines = plots.learning_curves(events, "loss").axes[0].get_lines()
     assert [list(line.get_ydata()) for line in lines[:2]] == [[2.0, 5.0, 7.0]] * 2  # means of 1..3, 4..6 and 7
     assert list(lines[0].get_xdata()) == [3, 6, 7]
+
+
+def test_overlapping_findings_are_not_stacked() -> None:
+    held = {"Mass": 30, "Hernia": 3, "No Finding": 60, "All images": 80}
+    drawing = plots.partition({"north": held, "south": held})
+    shown = drawn(drawing)
+    bars, grid = drawing.axes
+    assert [bar.get_width() for bar in bars.patches] == [80, 80]
+    assert [label.get_text() for label in grid.get_xticklabels()] == ["Mass", "Hernia", "No Finding"]
+    assert "1–10" in shown
+    assert "\n3\n" not in shown  # a small count is hidden
+
+
+def test_images_without_classes_are_plain_bars() -> None:
+    drawing = plots.partition({"north": {"images": 30}, "south": {"images": 20}})
+    drawn(drawing)
+    assert not drawing.legends
+    assert [bar.get_width() for bar in drawing.axes[0].patches] == [30, 20]
+
+
+def test_grouped_rows_print_the_leading_arm_and_say_what_is_missing() -> None:
+    rows = {"Mass (30)": [Estimate(label="", value=value, low=value - 0.1, high=value + 0.1, kind=kind)
+                          for kind, value in (("pooled", 0.8), ("federated", 0.7))],
+            "Hernia (0)": [Estimate(label="", value=NAN, low=NAN, high=NAN, kind=kind) for kind in ("pooled", "federated")]}
+    shown = drawn(plots.grouped(rows, "auroc", title="Findings", lead="federated", reference=0.5))
+    assert "0.700 [0.600, 0.800]" in shown
+    assert "0.800 [0.700, 0.900]" not in shown
+    assert shown.count("not estimable") == 1
+
+
+def test_a_length_is_not_cut_at_one() -> None:
+    drawing = plots.arms([Estimate(label="a", value=7.0, low=5.0, high=9.0)], "hd95")
+    assert "7.00 [5.00, 9.00]" in drawn(drawing)
+    assert drawing.axes[0].get_xlim()[1] > 9

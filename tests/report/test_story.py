@@ -39,3 +39,51 @@ def test_verdicts_are_sentences(sample: Any, write: Any) -> None:
     comparison = read_comparison(write.comparison(sample(num_test=120, rounds=1, without=("south",))))
     assert story.verdict_sentences(comparison)[1:] == ["Federated training against each hospital alone: better.",
                                                        "federated-seed0 finished without south."]
+
+
+def test_headlines_name_what_was_tested(findings: Any, masks: Any, write: Any) -> None:
+    lesions = read_run(write.run(findings(num_test=60, rounds=1), name="findings"))
+    assert " mean AUROC on 60 test images that" in story.run_headline(lesions, "auroc")
+    tumours = read_run(write.run(masks(rounds=1), name="masks"))
+    assert " mean Dice on 40 test patients that" in story.run_headline(tumours, "dice")
+    assert " mean HD95 on" in story.run_headline(tumours, "hd95")
+
+
+def test_a_comparison_of_masks_has_its_ratio_and_verdicts(masks: Any, write: Any) -> None:
+    comparison = read_comparison(write.comparison(masks(rounds=1)))
+    ratio = comparison.compare["paired"]["federated/pooled"]["dice"]["ratio"]
+    assert f"mean Dice: {ratio:.3f} [" in story.comparison_headline(comparison)
+    assert story.verdict_sentences(comparison)[1] == "Federated training against each hospital alone: better."
+
+
+def test_partial_training_is_said(findings: Any, sample: Any, write: Any) -> None:
+    part = read_run(write.run(findings(num_test=60, rounds=1), name="part"))
+    assert "(layer4.* and fc.*, 61.6\N{NO-BREAK SPACE}% of the network's numbers)" in " ".join(story.what_was_done(part.plan, part))
+    whole = read_run(write.run(sample(num_test=60, rounds=1), name="whole"))
+    assert "Only a part" not in " ".join(story.what_was_done(whole.plan, whole))
+
+
+@pytest.mark.parametrize(("weights", "said"), [("imagenet", "learnt on ImageNet"), ("/secret/place/first.pth", "weights in first.pth")])
+def test_first_weights_are_said_without_their_path(sample: Any, write: Any, weights: str, said: str) -> None:
+    run = read_run(write.run(sample(num_test=60, rounds=1)))
+    plan = run.plan.model_copy(update={"model": run.plan.model.model_copy(update={"weights": weights})})
+    text = " ".join(story.what_was_done(plan, run))
+    assert said in text
+    assert "/secret" not in text
+
+
+@pytest.mark.parametrize(("patch", "said"), [((32, 48, 48), "patches of 32 × 48 × 48 voxels"), ((1, 64, 64), "single slices of 64 × 64")])
+def test_volumes_are_described(masks: Any, write: Any, patch: tuple[int, int, int], said: str) -> None:
+    run = read_run(write.run(masks(rounds=1)))
+    plan = run.plan.model_copy(update={"data": run.plan.data.model_copy(update={"patch": patch})})
+    text = " ".join(story.what_was_done(plan, run))
+    assert "resampled to cubes of 2 mm" in text
+    assert said in text
+    assert "Each pixel or voxel is given the class" in text
+
+
+def test_slices_without_spacing_are_a_limit(masks: Any, write: Any) -> None:
+    run = read_run(write.run(masks(classes=("background", "tumour"), has_spacing=False, rounds=1)))
+    said = story.limits(run.plan, run, num_seeds=1)
+    assert any("distances are in pixels" in text for text in said)
+    assert not any("volume error" in text for text in said)

@@ -109,3 +109,63 @@ def test_predictive_values_without_sensitivity_are_not_estimable() -> None:
 def test_columns_of_numbers_are_known() -> None:
     table = tables.Table(columns=("", "a", "b"), rows=(("x", "0.5 [0.4, 0.6]", "better"), ("y", "not estimable", "worse")), caption="")
     assert [table.is_numeric(i) for i in range(3)] == [False, True, False]
+
+
+def test_findings_are_not_added_up() -> None:
+    held = {"Mass": 30, "Nodule": 20, "No Finding": 60, "All images": 100}
+    by_class = tables.class_table({"train": held, "test": held})
+    assert by_class.rows[-1] == ("All images", "100", "100")
+    assert "several findings" in by_class.caption
+    by_site = tables.sites_table({"north": {"train": held}, "south": {"train": held | {"Mass": 4}}})
+    assert by_site.columns == ("Finding", "north", "south")
+    assert by_site.rows[0] == ("Mass", "30", "1–10")
+    assert by_site.rows[-1] == ("All images", "100", "100")
+
+
+def test_images_with_masks_have_one_count() -> None:
+    assert tables.class_table({"train": {"images": 30}, "test": {"images": 7}}).rows == (("Images", "30", "7"),)
+    table = tables.sites_table({"north": {"train": {"images": 30}}, "south": {"train": {"images": 7}}})
+    assert (table.columns, table.rows) == (("Hospital", "Images"), (("north", "30"), ("south", "1–10")))
+
+
+def test_hospitals_with_findings_hold_all_images_not_the_sum() -> None:
+    held = {"Mass": 30, "Nodule": 20, "No Finding": 60, "All images": 100}
+    table = tables.per_site_table({"per_site": {"a": scores(0.9, num_train=100, num_test=100)}}, "balanced_accuracy",
+                                  counts={"a": {"train": held, "test": held}}, further={"Findings estimable": {"a": "2 of 2"}})
+    assert table.rows[0][1:3] == ("100", "100")
+    assert (table.columns[-1], table.rows[0][-1]) == ("Findings estimable", "2 of 2")
+
+
+def test_hospitals_of_a_distance_come_longest_first() -> None:
+    sites = {name: {"metrics": {"hd95": entry(value)}, "num_train": 50, "num_test": 50} for name, value in (("good", 2.0), ("bad", 9.0))}
+    assert [row[0] for row in tables.per_site_table({"per_site": sites}, "hd95").rows] == ["bad", "good"]
+
+
+def test_a_class_that_is_a_region_is_shown_once() -> None:
+    metrics = {f"dice{name}": entry(0.8) for name in ("", "_WT", "_ET", "_oedema", "_enhancing tumour")}
+    found = {"metrics": metrics, "regions": {"WT": [1, 2], "ET": [2]}, "classes": ["background", "oedema", "enhancing tumour"]}
+    assert tables.region_names(found) == ["WT", "ET", "oedema"]
+    assert tables.shown_metrics(found, "dice") == ["dice", "dice_WT", "dice_ET", "dice_oedema"]
+
+
+def test_a_single_region_is_not_repeated() -> None:
+    found = {"metrics": {"dice": entry(0.8), "hd95": entry(4), "dice_tumour": entry(0.8)}, "classes": ["background", "tumour"]}
+    assert tables.shown_metrics(found, "dice") == ["dice", "hd95"]
+
+
+def test_the_summary_of_findings_leaves_single_ones_to_their_table() -> None:
+    metrics = dict.fromkeys(("auroc", "auprc", "brier", "ece", "auroc_Mass", "auprc_Mass"), entry(0.7))
+    assert tables.shown_metrics({"metrics": metrics}, "auroc") == ["auroc", "auprc", "brier", "ece"]
+
+
+def test_a_shorter_distance_is_better() -> None:
+    assert tables.verdict_words(difference(-2.0, -1.0), "hd95_WT") == "better"
+    assert tables.verdict_words(difference(1.0, 2.0), "volume_error_ET") == "worse"
+
+
+def test_html_of_a_table_is_escaped_and_aligned() -> None:
+    shown = tables.html_table(tables.Table(columns=("", "<b>"), rows=(("a & b", "0.5"),), caption="<i>"))
+    assert "<b>" not in shown
+    assert "<i>" not in shown
+    assert "a &amp; b" in shown
+    assert 'text-align:right;padding:2px 10px 2px 0">0.5<' in shown

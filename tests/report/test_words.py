@@ -57,3 +57,29 @@ def test_listing_joins_with_and() -> None:
 
 def test_plural_of_one_is_singular() -> None:
     assert [words.plural(1, "image"), words.plural(2, "image"), words.plural(3, "batch")] == ["1 image", "2 images", "3 batches"]
+
+
+def test_parts_of_a_metric_are_written_out() -> None:
+    assert words.metric("dice_WT") == "Dice, whole tumour (WT)"
+    assert words.metric("auprc_Pleural_Thickening") == "AUPRC of Pleural_Thickening"
+    assert words.parts("volume_error_ET") == ("volume_error", "ET")
+    assert words.meaning("hd95_TC") == words.meaning("hd95") != ""
+
+
+@pytest.mark.parametrize(("volume", "heading"), [(3.1, "HD95, oedema (mm)"), (None, "HD95, oedema (pixels)")])
+def test_distances_are_in_pixels_where_there_are_no_volumes(volume: float | None, heading: str) -> None:
+    metrics = {"hd95_oedema": {"value": 4.0}, "volume_error_oedema": {"value": volume}}
+    assert words.heading("hd95_oedema", metrics) == heading
+    assert words.heading("volume_error_oedema", metrics) == "Volume error, oedema (ml)"
+
+
+def test_a_metric_of_several_parts_is_a_mean() -> None:
+    entry = {"value": 0.5}
+    assert words.heading("auroc", {"auroc": entry, "auroc_a": entry, "auroc_b": entry}) == "Mean AUROC"
+    assert words.heading("auroc", {"auroc": entry, "auroc_a": entry}) == "AUROC"
+
+
+def test_lengths_have_two_decimals_and_less_is_better() -> None:
+    assert words.estimate({"hd95_WT": {"value": 4.123, "low": 3.0, "high": 5.0}}, "hd95_WT") == "4.12 [3.00, 5.00]"
+    assert [words.lower_is_better(name) for name in ("hd95_WT", "volume_error_ET", "dice_WT", "auroc_Mass", "ece")] == [
+        True, True, False, False, True]

@@ -17,13 +17,11 @@ from rich.table import Table
 from rich.text import Text
 
 from wardround.core import events
-from wardround.core.events import Event, Note, RoundFinished, RunFinished, RunStarted, Watch, WorkerRestarted
+from wardround.core.events import Event, RoundFinished, RunFinished, RunStarted, Watch
+from wardround.core.wording import STAGES, RoundFacts, sentence, stage
 
 QUIET_S = 5.0  # without a terminal: seconds between lines of progress of one run
 WIDTH = 160  # columns, without a terminal
-
-STAGES = {"phantom": "Drawing phantoms", "decode": "Decoding images", "hash": "Comparing images", "bootstrap": "Intervals",
-          "report": "Report", "download": "Downloading (MB)", "unpack": "Unpacking"}
 
 
 class TableLike(Protocol):
@@ -91,8 +89,7 @@ class Bars:
     def __call__(self, event: Event) -> None:
         match event:
             case events.Progress():
-                label = " ".join(filter(None, [event.run, STAGES.get(event.stage, event.stage)]))
-                self._move(event.run, event.stage, label, event.done, event.total)
+                self._move(event.run, event.stage, stage(event), event.done, event.total)
             case RunStarted():
                 self._facts.begin(event)
                 self._move(event.run, "", event.run or event.arm, event.resumed_from, event.num_rounds)
@@ -101,7 +98,7 @@ class Bars:
             case RunFinished():
                 self._move(event.run, "", event.run, event.rounds, event.rounds, self._facts.of_end(event))
             case _:
-                text = _sentence(event)
+                text = sentence(event)
                 if text:
                     self._bars.console.print(text, markup=False)
 
@@ -144,7 +141,7 @@ class PlainLines:
             case RunFinished():
                 self._say(event.run, f"finished after {event.rounds} rounds, {self._facts.of_end(event)}")
             case _:
-                self._say("", _sentence(event))
+                self._say("", sentence(event))
 
     def _may_speak(self, run: str, stage: str) -> bool:
         now = time.monotonic()
@@ -156,48 +153,3 @@ class PlainLines:
     def _say(self, run: str, text: str) -> None:
         if text:
             self._console.print(f"{run}: {text}" if run else text, markup=False, soft_wrap=True)
-
-
-class RoundFacts:
-    """A round in a few words, with the last validation score: not every round is scored."""
-
-    def __init__(self) -> None:
-        self._scored: dict[str, str] = {}
-        self._metrics: dict[str, str] = {}
-
-    def begin(self, event: RunStarted) -> None:
-        """Remember which metric the run is chosen by."""
-        self._metrics[event.run] = event.metric
-
-    def of(self, event: RoundFinished) -> str:
-        """ "loss 0.412, val balanced_accuracy 0.830", with the sites that failed."""
-        name = self._metrics.get(event.run, "")
-        if name in event.val:
-            self._scored[event.run] = f"val {name} {event.val[name]:.3f}"
-        facts = [f"loss {event.train_loss:.3f}", *filter(None, [self._scored.get(event.run)])]
-        if event.failed:
-            facts.append(f"without {', '.join(sorted(event.failed))}")
-        return ", ".join(facts)
-
-    def of_end(self, event: RunFinished) -> str:
-        """ "best round 12, test balanced_accuracy 0.91", with the sites that were dropped."""
-        facts, name = [f"best round {event.best_round}"], self._metrics.get(event.run, "")
-        if name in event.metrics:
-            facts.append(f"test {name} {event.metrics[name]:.3f}")
-        if event.stopped_early:
-            facts.append("stopped early")
-        if event.without:
-            facts.append(f"finished without {', '.join(event.without)}")
-        return ", ".join(facts)
-
-
-
-
-def _sentence(event: Event) -> str:
-    match event:
-        case Note():
-            return f"{event.run}: {event.text}" if event.run else event.text
-        case WorkerRestarted():
-            return f"{event.run}: the worker training {event.site} died ({event.cause}); it was restarted and its work repeated"
-    return ""
-

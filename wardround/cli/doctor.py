@@ -70,7 +70,8 @@ def machine() -> dict[str, str]:
     """Cores, memory, disk, cache folder, torch threads, GPU."""
     import torch
 
-    from wardround.data.cache import cache_root, cores
+    from wardround.data.cache import cores
+    from wardround.places import cache_root
 
     cache = cache_root()
     disk = shutil.disk_usage(existing(cache))

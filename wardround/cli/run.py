@@ -63,8 +63,8 @@ def compare(plan: PlanName, arms: ArmNames = "federated,pooled,local", seeds: Se
     from wardround.cli import console, show
 
     with console.watching() as watch:
-        folder = session.compare(settings, arms=chosen, seeds=seeds, out=out, watch=watch)
-    show.compare(folder)
+        found = session.compare(settings, arms=chosen, seeds=seeds, out=out, watch=watch)
+    show.compare(found.path)
 
 
 def arms_of(text: str) -> tuple[str, ...]:

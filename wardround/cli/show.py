@@ -9,6 +9,7 @@ from typing import TYPE_CHECKING
 import numpy as np
 
 from wardround.cli import console
+from wardround.core.wording import PHANTOM
 from wardround.data.catalogue import ALL
 from wardround.data.datasets import DATASETS
 from wardround.report import canvas, plots, story, tables
@@ -20,7 +21,6 @@ if TYPE_CHECKING:
     from wardround.data.catalogue import Catalogue
     from wardround.data.prepare import Findings, Prepared
 
-PHANTOM = "These images are PHANTOMS, drawn by a program: the numbers say nothing about patients."
 SPLITS = ("train", "val", "test")
 
 

@@ -26,6 +26,7 @@ from wardround.data.pool import each
 from wardround.data.readers import image as reader
 from wardround.data.storage import put_in_place
 from wardround.errors import DataError, ImageError
+from wardround.places import cache_root
 
 VERSION = 1  # of the transform: a change makes every cache stale
 CHUNK = 128  # images decoded, stored and marked done together
@@ -71,14 +72,6 @@ def open_cache(catalogue: Catalogue, *, size: int, channels: int, watch: Watch =
             facts = _build(job, images, watch, workers or cores())
     pixels = np.memmap(place / PIXELS, np.uint8, mode="r", shape=(len(images), channels, size, size))
     return Cache(folder=place, pixels=pixels, **vars(facts))
-
-
-def cache_root() -> Path:
-    """WARDROUND_CACHE, else wardround/ in XDG_CACHE_HOME or ~/.cache."""
-    own = os.environ.get("WARDROUND_CACHE")
-    if own:
-        return Path(own).expanduser()
-    return Path(os.environ.get("XDG_CACHE_HOME") or Path.home() / ".cache") / "wardround"
 
 
 def cores() -> int:

@@ -15,12 +15,13 @@ from PIL import ExifTags
 from PIL import Image as Picture
 
 from wardround.core.events import Progress, Watch, silent
-from wardround.data.cache import cache_root, cores, writing
+from wardround.data.cache import cores, writing
 from wardround.data.catalogue import UNKNOWN, Catalogue, text_column
 from wardround.data.pool import each
 from wardround.data.readers import image as reader
 from wardround.data.storage import fingerprint, put_in_place
 from wardround.errors import ImageError
+from wardround.places import cache_root
 
 VERSION = 1  # of the transform: a change makes every cache stale
 CHUNK = 128  # masks that a process decodes at a time

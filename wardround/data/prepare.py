@@ -11,7 +11,7 @@ from pathlib import Path
 import numpy as np
 
 from wardround.core.events import Note, Watch, silent
-from wardround.data.cache import cache_root, writing
+from wardround.data.cache import writing
 from wardround.data.catalogue import UNKNOWN, Catalogue, text_column
 from wardround.data.datasets import DATASETS
 from wardround.data.datasets.base import Reader
@@ -23,6 +23,7 @@ from wardround.data.scanners import apply, scanner_for
 from wardround.data.split import OUT, SPLITS, LeakReport, check_no_leak, find_leaks, split
 from wardround.data.volumes import Volumes
 from wardround.errors import PlanError
+from wardround.places import cache_root
 from wardround.plan.schema import Plan
 
 

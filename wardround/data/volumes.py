@@ -15,7 +15,7 @@ from typing import Any
 import numpy as np
 
 from wardround.core.events import Progress, Watch, silent
-from wardround.data.cache import cache_root, cores, digest_of, writing
+from wardround.data.cache import cores, digest_of, writing
 from wardround.data.catalogue import UNKNOWN, Catalogue, files_of, text_column
 from wardround.data.geometry import Geometry, Shape, prepared_volume, triple
 from wardround.data.masks import FAILURES, read_mask
@@ -24,6 +24,7 @@ from wardround.data.readers import image as reader
 from wardround.data.readers.image import Image
 from wardround.data.storage import fingerprint, put_in_place
 from wardround.errors import DataError, ImageError
+from wardround.places import cache_root
 from wardround.rng import stream
 
 VERSION = 1  # of the transform: a change makes every cache stale

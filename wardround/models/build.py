@@ -14,11 +14,11 @@ from torch.nn.modules.lazy import LazyModuleMixin
 from wardround.errors import PlanError
 from wardround.lookup import suggestion
 from wardround.models import DRAWING, MODELS, ON_VOLUMES, fitting
-from wardround.models.keras import from_keras, is_keras, python_stream
+from wardround.models.keras import from_keras, is_keras
 from wardround.models.norms import use_norm
 from wardround.models.weights import load_weights
 from wardround.plan.schema import ModelPlan
-from wardround.rng import global_torch_stream
+from wardround.rng import global_python_stream, global_torch_stream
 
 FROM_DATA = {"in_channels": "data.channels", "num_outputs": "the data set's classes", "size": "data.size or data.patch",
              "dims": "data.dims", "shape": "data.size or data.patch"}
@@ -41,7 +41,7 @@ def build_model(plan_model: ModelPlan, *, in_channels: int, num_outputs: int, sh
     arguments = _arguments(plan_model, builder, given)
     had_keras = "keras" in sys.modules
     batch, expected = (2, in_channels, *shape), (2, num_outputs, *(shape if dense else ()))
-    with global_torch_stream(seed, "model"), python_stream(seed, "model"):
+    with global_torch_stream(seed, "model"), global_python_stream(seed, "model"):
         try:
             model = builder(**arguments)
             if is_keras(model):

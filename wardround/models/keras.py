@@ -2,11 +2,9 @@
 
 from __future__ import annotations
 
-import random
 import re
 import sys
-from collections.abc import Iterator, Sequence
-from contextlib import contextmanager
+from collections.abc import Sequence
 from typing import Any
 
 import torch
@@ -14,7 +12,6 @@ from torch import Tensor, nn
 
 from wardround.errors import PlanError
 from wardround.extras import need
-from wardround.rng import stream_seed
 
 FINAL = {"softmax", "sigmoid", "log_softmax", "hard_sigmoid", "log_sigmoid"}  # activations that no last layer may have
 MAX_SEED = 2**31 - 1
@@ -24,17 +21,6 @@ def is_keras(model: object) -> bool:
     """Whether this is a keras.Model; false where nobody has imported Keras."""
     kind = getattr(sys.modules.get("keras"), "Model", None)
     return kind is not None and isinstance(model, kind)
-
-
-@contextmanager
-def python_stream(*parts: object) -> Iterator[None]:
-    """Seed Python's own generator inside the block, from which Keras draws its initialisers' seeds, and put its state back after it."""
-    before = random.getstate()
-    random.seed(stream_seed(*parts))
-    try:
-        yield
-    finally:
-        random.setstate(before)
 
 
 def from_keras(model: Any, *, in_channels: int, shape: Sequence[int]) -> KerasModule:

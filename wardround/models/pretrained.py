@@ -14,6 +14,7 @@ from urllib.request import Request, urlopen
 
 from wardround.errors import DataError, PlanError
 from wardround.extras import need
+from wardround.places import cache_root
 
 TORCHVISION = {  # the eight digits before .pth begin the file's SHA-256
     "resnet18": "resnet18-f37072fd.pth",
@@ -28,7 +29,7 @@ _log = logging.getLogger(__name__)
 
 
 def imagenet_file(model_name: str, folder: Path | None = None) -> Path:
-    """The file of ImageNet weights of this network, downloaded to folder (default weights_folder()) unless it is there.
+    """The file of ImageNet weights of this network, downloaded to folder (default weights/ in cache_root()) unless it is there.
 
     PlanError if there is none for it; MissingExtra if its package is not installed; DataError if it cannot be downloaded or stored,
     or is damaged: the message says where to put the file by hand.
@@ -40,7 +41,7 @@ def imagenet_file(model_name: str, folder: Path | None = None) -> Path:
         raise PlanError(f"model '{model_name}' has no ImageNet weights; these have: {', '.join([*TORCHVISION, PACKAGED])}. "
                         "Choose one of them, set model.weights to a file, or leave it out.")
     name = TORCHVISION[model_name]
-    path = (folder or weights_folder()) / name
+    path = (folder or cache_root() / "weights") / name
     url = os.environ.get("WARDROUND_WEIGHTS_URL", BASE_URL).rstrip("/") + "/" + name
     manual = f"Download {url} elsewhere and put it at {path}, or set model.weights to a file."
     try:
@@ -54,13 +55,6 @@ def imagenet_file(model_name: str, folder: Path | None = None) -> Path:
     if not _is_whole(path):
         raise DataError(f"{path} is damaged, or another file: its SHA-256 does not begin with {_digits(path)}. Delete it. {manual}")
     return path
-
-
-def weights_folder() -> Path:
-    """weights/ in WARDROUND_CACHE, else in wardround/ of XDG_CACHE_HOME or ~/.cache."""
-    own = os.environ.get("WARDROUND_CACHE")
-    root = Path(own).expanduser() if own else Path(os.environ.get("XDG_CACHE_HOME") or Path.home() / ".cache") / "wardround"
-    return root / "weights"
 
 
 def _download(url: str, path: Path, manual: str) -> None:

@@ -5,9 +5,11 @@ Sections are flat and frozen; unknown keys are refused with the nearest known on
 
 from __future__ import annotations
 
+from html import escape
 from pathlib import Path
 from typing import Annotated, Any, Literal
 
+import tomli_w
 from pydantic import BaseModel, ConfigDict, Field, model_validator
 
 Share = Annotated[float, Field(ge=0, le=1)]
@@ -170,6 +172,10 @@ class Plan(Section):
     strategy: StrategyPlan = StrategyPlan()
     engine: EnginePlan = EnginePlan()
     evaluation: EvaluationPlan = EvaluationPlan()
+
+    def _repr_html_(self) -> str:
+        """In a notebook: the plan as TOML, without what is left at its default."""
+        return f"<pre>{escape(tomli_w.dumps(self.model_dump(mode='json', exclude_defaults=True)), quote=False)}</pre>"
 
     @model_validator(mode="after")
     def _consistent(self) -> Plan:

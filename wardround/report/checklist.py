@@ -73,7 +73,8 @@ def _source(facts: Facts) -> Answer:
 def _sites(facts: Facts) -> Answer:
     if not facts.run.site_counts:
         return NO, "provenance.json is absent."
-    return YES, "“The images”: table and figure by hospital and class."
+    kind = {"multilabel": " and finding", "segmentation": ""}.get(facts.task, " and class")
+    return YES, f"“The images”: table and figure by hospital{kind}."
 
 
 def _exclusions(facts: Facts) -> Answer:

@@ -88,6 +88,8 @@ def _curve_figure(models: Sequence[Model], title: str, curve: Callable[[np.ndarr
     labels = labels_of(models[0].predictions)
     columns = 1 if len(labels) == 1 else 2 if len(labels) <= 4 else 4
     rows = -(-len(labels) // columns)
+    if columns == 4 and len(models) > 1:
+        title += f" ({area_name} of the {words.arm(models[0].kind).lower()} model)"
     height_of_row = {1: 3.6, 2: 2.9, 4: 2.0}[columns]
     drawing = figure(title, height=0.9 + rows * height_of_row, width={1: WIDTH / 2 - 0.05, 2: 6.8, 4: WIDTH}[columns])
     panels = axes(drawing, rows, columns)

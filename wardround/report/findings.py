@@ -62,7 +62,8 @@ def arms_table(run: RunMaterial, results: Results, names: Sequence[str], kind: s
                  rows=rows, caption=GUESSING)
 
 
-GUESSING = "Guessing gives an AUROC of 0.5, and an AUPRC equal to the share of test images with the finding."
+GUESSING = ("Guessing gives an AUROC of 0.5, and an AUPRC equal to the share of test images with the finding. A number without an interval "
+            "stands on too few of them.")
 
 
 def _supported(run: RunMaterial, name: str) -> str:
@@ -89,7 +90,8 @@ def _forest(run: RunMaterial, results: Results, names: Sequence[str]) -> Picture
     line = "lowest to highest of the seeds" if several else "95 % interval"
     whose = f" The numbers are those of the {words.arm(lead).lower()} model." if len(results) > 1 else ""
     return Picture(name="findings", figure=drawn, alt="AUROC of each finding with its interval. The table below has the numbers.",
-                   caption=f"Line: {line}. Dashed: guessing. Few images with a finding make a wide interval.{whose}")
+                   caption=f"Line: {line}. Dashed: guessing. Few images with a finding make a wide interval, very few none at all: such "
+                   f"a point says little.{whose}")
 
 
 def _over_seeds(by_seed: Sequence[Mapping[str, Any]], metric: str, arm: str) -> Estimate:

@@ -7,7 +7,7 @@ from pathlib import Path
 from typing import Any
 
 from wardround.build import Arm, num_workers, primary_metric, resolved
-from wardround.core.events import Watch, silent
+from wardround.core.events import Watch
 from wardround.data.prepare import Prepared, prepare
 from wardround.evaluation import paired
 from wardround.evaluation import scores as judging
@@ -15,26 +15,29 @@ from wardround.plan.load import load_plan
 from wardround.plan.schema import Plan
 from wardround.runs.folder import RunFolder, write_json
 from wardround.session.abreast import Job, run_abreast
+from wardround.session.notebook import watching
+from wardround.session.result import CompareResult
 from wardround.session.single import known_arm, run_name
 
 
 def compare(plan: Plan | Path | str, *, arms: Sequence[str] = ("federated", "pooled", "local"), seeds: int = 1,
-            out: Path | str = Path("runs"), watch: Watch = silent) -> Path:
-    """Run every arm for seeds plan.seed, plan.seed + 1, ...; write compare.json and return its folder, OUT/PLAN.
+            out: Path | str = Path("runs"), watch: Watch | None = None) -> CompareResult:
+    """Run every arm for seeds plan.seed, plan.seed + 1, ...; write compare.json into OUT/PLAN.
 
-    Runs that have finished there are used, those that were stopped are continued.
+    Runs that have finished there are used, those that were stopped are continued. watch: as in `run`.
     """
     from wardround.report.html import write_compare_report  # matplotlib is loaded when there is something to draw
 
     plan = resolved(plan if isinstance(plan, Plan) else load_plan(plan))
     chosen = [known_arm(arm) for arm in arms]
     folder = Path(out) / plan.name
-    prepared = {seed: prepare(plan.model_copy(update={"seed": seed}), watch) for seed in range(plan.seed, plan.seed + seeds)}
-    jobs = jobs_of(plan, prepared, chosen, folder)
-    run_abreast(jobs, cores=num_workers(plan), watch=watch)
+    with watching(watch) as told:
+        prepared = {seed: prepare(plan.model_copy(update={"seed": seed}), told) for seed in range(plan.seed, plan.seed + seeds)}
+        jobs = jobs_of(plan, prepared, chosen, folder)
+        run_abreast(jobs, cores=num_workers(plan), watch=told)
     write_json(folder / "compare.json", judge(plan, jobs, list(prepared)))
     write_compare_report(folder)
-    return folder
+    return CompareResult(folder)
 
 
 def jobs_of(plan: Plan, prepared: dict[int, Prepared], arms: Sequence[Arm], folder: Path) -> list[Job]:

@@ -83,7 +83,7 @@ def scores(blueprint: ArmBlueprint, prepared: Prepared, arm: Arm, course: Course
     per_site = judging.per_site(judged.tested, **settings)
     for site in prepared.site_names:
         held = {f"num_{rows}": len(prepared.rows(site, rows)) for rows in ("train", "val", "test")}
-        per_site[site] = {**per_site.get(site, {"metrics": {}}), **held}
+        per_site[site] = {**held, **per_site.get(site, {"num_test": 0, "metrics": {}})}  # of segmentation num_test counts patients
     tested, confusion = judged.tested, None
     if isinstance(tested, Predictions) and not tested.is_multilabel:
         confusion = judging.confusion(tested, judged.threshold).tolist()

@@ -7,7 +7,7 @@ from pathlib import Path
 from typing import Any
 
 from wardround.build import ARMS, Arm, build, resolved
-from wardround.core.events import Note, Watch, silent
+from wardround.core.events import Note, Watch
 from wardround.data.prepare import Prepared, prepare
 from wardround.errors import PlanError
 from wardround.plan.load import dump_plan, load_plan
@@ -16,24 +16,29 @@ from wardround.runs import provenance
 from wardround.runs.folder import RunFolder, read_json, write_json, write_text
 from wardround.session.alone import alone
 from wardround.session.arm import run_arm
+from wardround.session.notebook import watching
+from wardround.session.result import RunResult
 
 
 def run(plan: Plan | Path | str, *, arm: str = "federated", site: str | None = None, out: Path | str = Path("runs"),
-        watch: Watch = silent) -> RunFolder:
+        watch: Watch | None = None) -> RunResult:
     """Train and test one arm; its folder is OUT/PLAN/ARM-seedN. A run that was stopped there is continued.
 
     plan: a Plan, a TOML file, or the name of a shipped plan. site: which hospital trains alone, for arm "local".
+    watch: gets every event; without it a notebook shows bars, anything else nothing.
     """
     plan = resolved(plan if isinstance(plan, Plan) else load_plan(plan))
     folder = RunFolder(Path(out) / plan.name / run_name(known_arm(arm), plan.seed, site))
-    return reported(start(plan, prepare(plan, watch), known_arm(arm), site, folder, watch))
+    with watching(watch) as told:
+        return reported(start(plan, prepare(plan, told), known_arm(arm), site, folder, told))
 
 
-def resume(folder: Path | str, *, watch: Watch = silent) -> RunFolder:
+def resume(folder: Path | str, *, watch: Watch | None = None) -> RunResult:
     """Go on with the run in this folder, with the plan it was started with. A finished run is returned as it is."""
     run_folder = RunFolder(Path(folder))
     plan, begun = run_folder.plan(), run_folder.provenance()
-    return reported(start(plan, prepare(plan, watch), known_arm(begun["arm"]), begun["site"], run_folder, watch))
+    with watching(watch) as told:
+        return reported(start(plan, prepare(plan, told), known_arm(begun["arm"]), begun["site"], run_folder, told))
 
 
 def start(plan: Plan, prepared: Prepared, arm: Arm, site: str | None, folder: RunFolder, watch: Watch) -> RunFolder:
@@ -46,12 +51,12 @@ def start(plan: Plan, prepared: Prepared, arm: Arm, site: str | None, folder: Ru
         return run_arm(plan, prepared, arm, site, folder, watch)
 
 
-def reported(folder: RunFolder) -> RunFolder:
+def reported(folder: RunFolder) -> RunResult:
     """Write the run's report.html."""
     from wardround.report.html import write_run_report  # matplotlib is loaded when there is something to draw
 
     write_run_report(folder.path)
-    return folder
+    return RunResult(folder.path)
 
 
 def known_arm(arm: str) -> Arm:
