@@ -28,21 +28,21 @@ def test_unreadable_images_alone_still_make_a_table() -> None:
 
 def test_an_unreadable_image_leaves_the_others_and_exits_with_3(wardround: Run, monkeypatch: pytest.MonkeyPatch, tmp_path: Path,
                                                                 capsys: pytest.CaptureFixture[str]) -> None:
-    monkeypatch.setattr(session, "predict", lambda run, paths: [READABLE, UNREADABLE])
+    monkeypatch.setattr(session, "predict", lambda run, paths, out: [READABLE, UNREADABLE])
     assert wardround("predict", "run", "folder", "--csv", tmp_path / "out.csv") == 3
     assert (tmp_path / "out.csv").read_text() == as_csv([READABLE, UNREADABLE])
     assert "1 of 2 images could not be read" in capsys.readouterr().err
 
 
 def test_predictions_go_to_the_terminal_as_csv(wardround: Run, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]) -> None:
-    monkeypatch.setattr(session, "predict", lambda run, paths: [READABLE])
+    monkeypatch.setattr(session, "predict", lambda run, paths, out: [READABLE])
     assert wardround("predict", "run", "folder") == 0
     assert capsys.readouterr().out == as_csv([READABLE])
 
 
 def test_a_folder_that_cannot_take_the_table_is_named(wardround: Run, monkeypatch: pytest.MonkeyPatch, tmp_path: Path,
                                                       capsys: pytest.CaptureFixture[str]) -> None:
-    monkeypatch.setattr(session, "predict", lambda run, paths: [READABLE])
+    monkeypatch.setattr(session, "predict", lambda run, paths, out: [READABLE])
     assert wardround("predict", "run", "folder", "--csv", tmp_path / "none" / "out.csv") == 1
     assert f"{tmp_path / 'none'}" in capsys.readouterr().err
 
