@@ -40,7 +40,8 @@ STUDIES: dict[str, tuple[str, str, str | None, list[str]]] = {  # name -> arms (
     "brats-attention": ("federated", "brats2020", None, ["model.name=attention-unet"]),
     "kermany-resnet34": ("pooled", "chest-xray-pneumonia", "chest_xray", [  # the nearest thing to pretrained weights that is offline
         "name=kermany-resnet34", "data.normalise=imagenet", "model.name=resnet34", "model.width=1.0", "model.stem=7x7", "model.norm=batch",
-        "recipe.optimizer=adam", "recipe.lr=5e-4", "recipe.batch_size=32", "recipe.local_epochs=1", "rounds.num=8", "rounds.evaluate_every=1"]),
+        "recipe.optimizer=adam", "recipe.lr=5e-4", "recipe.batch_size=32", "recipe.local_epochs=1", "rounds.num=8",
+        "rounds.evaluate_every=1"]),
     "nih": ("federated,pooled", "nih-chestxray14", "nih_chestxray14", ON_CHEST),
     "nih-full": ("federated", "nih-chestxray14", "nih_chestxray14", [*ON_CHEST, "model.share=none"]),
     "nih-head": ("federated", "nih-chestxray14", "nih_chestxray14", [*ON_CHEST, 'model.share=["fc.*"]']),
