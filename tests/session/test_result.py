@@ -63,7 +63,7 @@ def test_a_run_shows_its_metrics_with_intervals_hospitals_and_learning_curves(ru
     html = reported(run)._repr_html_()
     assert re.search(r"Balanced accuracy</td><td[^>]*>\d\.\d{3} \[\d\.\d{3}, \d\.\d{3}\]", html)
     assert "south" in html
-    (picture,) = re.findall(r'alt="learning-curves"[^>]*src="data:image/png;base64,([^"]+)"', html)
+    (picture,) = re.findall(r'alt="learning curves"[^>]*src="data:image/png;base64,([^"]+)"', html)
     assert base64.b64decode(picture).startswith(b"\x89PNG")
 
 

@@ -174,8 +174,8 @@ class Plan(Section):
     evaluation: EvaluationPlan = EvaluationPlan()
 
     def _repr_html_(self) -> str:
-        """In a notebook: the plan as TOML, without what is left at its default."""
-        return f"<pre>{escape(tomli_w.dumps(self.model_dump(mode='json', exclude_defaults=True, exclude_none=True)), quote=False)}</pre>"
+        """In a notebook: the plan as TOML, without what was left at its default."""
+        return f"<pre>{escape(tomli_w.dumps(self.model_dump(mode='json', exclude_unset=True, exclude_none=True)), quote=False)}</pre>"
 
     @model_validator(mode="after")
     def _consistent(self) -> Plan:

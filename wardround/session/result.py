@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import base64
-import os
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 from html import escape
@@ -95,12 +94,13 @@ def _page(folder: Path, sentences: Sequence[str], *, is_phantom: bool, shown: Se
 
 def _picture(path: Path) -> str:
     content = base64.b64encode(path.read_bytes()).decode()
-    return f'<div><img alt="{escape(path.stem)}" style="max-width:820px;width:100%" src="data:image/png;base64,{content}"></div>'
+    return f'<div><img alt="{escape(path.stem.replace("-", " "))}" style="max-width:820px;width:100%" src="data:image/png;base64,{content}"></div>'
 
 
 def _link(path: Path) -> str:
     """A link where the notebook server can follow it: below the working folder. Elsewhere the path as text."""
-    below = Path(os.path.relpath(path))
-    if ".." in below.parts:
+    path, here = path.absolute(), Path.cwd()
+    if not path.is_relative_to(here):
         return f"<code>{escape(str(path))}</code>"
+    below = path.relative_to(here)
     return f'<a href="{quote(below.as_posix())}" target="_blank">{escape(str(below))}</a>'

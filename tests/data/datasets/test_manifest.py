@@ -149,3 +149,16 @@ def test_a_large_table_is_read(tmp_path: Path) -> None:
     found = READER.read(write(tmp_path, "image,label,patient\n" + rows))
     assert len(found) == 50_000
     assert len(set(found.patients)) == 25_000
+
+
+def test_labels_with_bars_are_several_findings_an_image(tmp_path: Path) -> None:
+    found = READER.read(write(tmp_path, "image,label\na.png,Mass|Effusion\nb.png,No Finding\nc.png,Mass\nd.png,\n"))
+    assert found.task == "multilabel"
+    assert found.classes == ("Effusion", "Mass")
+    assert found.labels.tolist() == [[1, 1], [0, 0], [0, 1], [0, 0]]
+
+
+def test_an_unknown_finding_is_named_with_its_row(tmp_path: Path) -> None:
+    table = write(tmp_path, "image,label\na.png,Mass|Effusion\nb.png,Efusion\n")
+    with pytest.raises(CatalogueError, match=r"row 3: unknown finding 'Efusion'. Did you mean 'Effusion'\?"):
+        Manifest(classes=("Effusion", "Mass")).read(table)

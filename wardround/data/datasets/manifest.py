@@ -1,4 +1,7 @@
-"""A table of images as CSV: columns image and label, optionally patient, site and split, and any others."""
+"""A table of images as CSV: columns image and label, optionally patient, site and split, and any others.
+
+Where a label holds "|", as in "Effusion|Mass", an image may have several findings; "" and "No Finding" are then none.
+"""
 
 from __future__ import annotations
 
@@ -10,7 +13,7 @@ from pathlib import Path, PurePosixPath
 import numpy as np
 
 from wardround.core.events import Watch, silent
-from wardround.data.catalogue import UNKNOWN, Catalogue, Task, text_column
+from wardround.data.catalogue import NO_FINDING, UNKNOWN, Catalogue, Task, text_column
 from wardround.data.datasets.base import existing, is_phantom
 from wardround.data.datasets.layout import class_order
 from wardround.data.labels import class_index
@@ -19,6 +22,7 @@ from wardround.lookup import suggestion
 
 REQUIRED = ("image", "label")
 KNOWN = (*REQUIRED, "patient", "site", "split")
+BETWEEN = "|"  # findings of one image
 SPLITS = {"": UNKNOWN, "train": "train", "training": "train", "val": "val", "valid": "val", "validation": "val", "test": "test",
           "testing": "test"}
 
@@ -65,9 +69,11 @@ class Manifest:
         path = _csv_of(existing(folder, self.title))
         table = _read_table(path)
         _check_columns(table)
-        classes = self.classes or class_order(set(table.columns["label"]) - {""})
+        has_several = any(BETWEEN in label for label in table.columns["label"])
+        classes = self.classes or class_order({name for label in table.columns["label"] for name in _findings(label)})
         return Catalogue(name=self.name, root=path.parent, classes=classes, images=text_column(_images(table)),
-                         labels=_label_indices(table, classes), patients=text_column(_patients(table)), splits=text_column(_splits(table)),
+                         labels=_finding_table(table, classes) if has_several else _label_indices(table, classes),
+                         patients=text_column(_patients(table)), splits=text_column(_splits(table)),
                          columns={name: text_column(values) for name, values in table.columns.items()
                                   if name not in KNOWN or name == "site"},
                          licence=self.licence, citation=self.citation, phantom=is_phantom(path.parent))
@@ -166,6 +172,22 @@ def _label_indices(table: Table, classes: tuple[str, ...]) -> np.ndarray:
         if index_of[label] is None:
             raise table.fail(row, f"unknown label '{label}'.{suggestion(label, list(classes))} Known: {', '.join(classes)}.")
     return np.array([index_of[label] for label in labels], dtype=np.int64)
+
+
+def _findings(label: str) -> list[str]:
+    return [name for name in (part.strip() for part in label.split(BETWEEN)) if name not in ("", NO_FINDING)]
+
+
+def _finding_table(table: Table, classes: tuple[str, ...]) -> np.ndarray:
+    """(n, C) int64 of 0 and 1."""
+    found = np.zeros((len(table.rows), len(classes)), np.int64)
+    for row, label in enumerate(table.columns["label"]):
+        for name in _findings(label):
+            index = class_index(name, classes)
+            if index is None:
+                raise table.fail(row, f"unknown finding '{name}'.{suggestion(name, list(classes))} Known: {', '.join(classes)}.")
+            found[row, index] = 1
+    return found
 
 
 def _patients(table: Table) -> list[str]:
