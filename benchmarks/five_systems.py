@@ -50,7 +50,7 @@ STUDIES: dict[str, tuple[str, str, str | None, list[str]]] = {  # name -> arms (
     "kermany-pretrained": ("federated", "chest-xray-pneumonia", "chest_xray", [
         *LITE0, "model.weights=imagenet", "model.norm=batch", 'model.share=["*conv*", "_fc.*"]']),
     "kermany-scratch": ("federated", "chest-xray-pneumonia", "chest_xray", [*LITE0, "model.norm=group"]),
-    "clinics": ("federated,pooled,local", "brain-tumour-clinics", "brain_tumor_mri", []),
+    "clinics": ("federated,pooled", "brain-tumour-clinics", "brain_tumor_mri", []),
 }
 CONTRASTS = [("lgg-attention", "lgg"), ("brats-attention", "brats"), ("nih", "nih-full"), ("nih-head", "nih-full"),
              ("brain-pretrained", "brain-scratch"), ("kermany-pretrained", "kermany-scratch")]

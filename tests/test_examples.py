@@ -1,4 +1,4 @@
-"""The example scripts: what they draw can be read, and what they define trains. (Notebooks: test_notebooks.py.)"""
+"""The example scripts. (own_model_and_csv.py: test_packaging.py; keras_model.py: models/test_keras.py; notebooks: test_notebooks.py.)"""
 
 from importlib.util import module_from_spec, spec_from_file_location
 from pathlib import Path
@@ -7,7 +7,6 @@ from types import ModuleType
 import wardround as wr
 
 EXAMPLES = Path(__file__).resolve().parents[1] / "examples"
-QUICK = {"rounds": {"num": 1}, "engine": {"workers": 1}, "evaluation": {"resamples": 100}}
 
 
 def example(name: str) -> ModuleType:
@@ -22,18 +21,9 @@ def example(name: str) -> ModuleType:
 def test_whole_volumes_are_classified_by_a_slice_sequence(tmp_path: Path) -> None:
     folder = example("volumes").folder_of_volumes(tmp_path / "images", num=45)
     plan = wr.Plan.model_validate({"name": "volumes", "model": {"name": "slice-sequence", "width": 8, "hidden": 8},
-                                   "data": {"folder": folder, "dims": 3, "patch": (16, 24, 24)}, **QUICK})
+                                   "data": {"folder": folder, "dims": 3, "patch": (16, 24, 24)}, "rounds": {"num": 1},
+                                   "engine": {"workers": 1}, "evaluation": {"resamples": 100}})
     scores = wr.run(plan, out=tmp_path / "runs").scores()
     assert scores["classes"] == ["lower", "none", "upper"]
     assert sum(site["num_train"] for site in scores["per_site"].values()) == scores["num_train"] > 0
     assert scores["num_test"] > 0
-
-
-def test_a_network_and_a_table_of_one_s_own(tmp_path: Path) -> None:
-    table = example("own_model_and_csv").table_of_images(tmp_path)
-    plan = wr.Plan.model_validate({"name": "own", "data": {"dataset": "manifest", "folder": table, "size": 32},
-                                   "sites": {"partition": "column", "column": "site"},
-                                   "model": {"name": f"{EXAMPLES / 'own_model_and_csv.py'}:net", "width": 8}, **QUICK})
-    scores = wr.run(plan, out=tmp_path / "runs").scores()
-    assert set(scores["per_site"]) == {"north", "south"}
-    assert scores["classes"] == ["clear", "patch"]

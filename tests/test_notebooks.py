@@ -17,7 +17,7 @@ EXAMPLES = Path(__file__).resolve().parents[1] / "examples"
 FASTER = {  # settings of the cell after "parameters", and what the shown results must name
     "classification": (["data.phantoms=120", "rounds.num=4", "rounds.evaluate_every=2"], ("Federated against pooled", "Balanced accuracy")),
     "findings": (["data.phantoms=150", "rounds.num=2", "model.width=0.125"], ("Mean AUROC", "<progress", "whole")),
-    "segmentation": (["rounds.num=2", "data.size=32"], ("Dice", "HD95", 'alt="overlays"')),
+    "segmentation": (["rounds.num=2", "data.size=32"], ("Dice", "Test patients", 'alt="overlays"')),
 }
 QUICK = ["evaluation.resamples=100", "engine.workers=1"]
 

@@ -75,6 +75,8 @@ def test_phantoms_are_named_as_such(run: RunResult) -> None:
 def test_the_report_is_a_link_below_the_working_folder_and_text_elsewhere(run: RunResult, tmp_path: Path,
                                                                            monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.chdir(tmp_path)
+    assert f"<code>wardround report {run.path}</code> writes it" in run._repr_html_()
+    reported(run)
     assert '<a href="tiny/federated-seed0/report.html"' in run._repr_html_()
     (tmp_path / "elsewhere").mkdir()
     monkeypatch.chdir(tmp_path / "elsewhere")

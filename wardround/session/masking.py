@@ -23,8 +23,8 @@ from wardround.sites.segment import segmented
 def write_mask(trained: Trained, root: Path, image: str, out: Path) -> Path:
     """Segment one image and write OUT/NAME_mask.png, or OUT/NAME_mask.nii.gz of a volume, with the data set's own label numbers."""
     values = np.zeros(256, np.uint8)
-    for value, label in sorted(trained.record["mask_values"].items(), key=lambda item: -int(item[0])):
-        values[label] = int(value)  # where two numbers mean one class, the lower one is written
+    for value, label in reversed(trained.record["mask_values"].items()):
+        values[label] = int(value)  # where two numbers mean one class, the reader names the usual one first
     out.mkdir(parents=True, exist_ok=True)
     first = root / files_of(image)[0]
     stem = Path(first.name.removesuffix(".gz")).stem

@@ -7,12 +7,16 @@ from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 from html import escape
 from pathlib import Path
-from typing import Any
+from typing import TYPE_CHECKING, Any
 from urllib.parse import quote
 
 from wardround.core.wording import PHANTOM
 from wardround.errors import WardroundError
 from wardround.runs.folder import RunFolder, read_json
+
+if TYPE_CHECKING:
+    from wardround.report.material import RunMaterial
+    from wardround.report.tables import Table
 
 RUN_FIGURES = ("learning-curves", "findings", "overlays")
 COMPARISON_FIGURES = ("arms", "learning-curves", "findings", "overlays")
@@ -31,8 +35,7 @@ class RunResult(RunFolder):
         material = read_run(self.path)
         metric, scores = primary_metric(material), material.scores
         return _page(self.path, [story.run_headline(material, metric), story.outcome(material)], is_phantom=bool(scores["phantom"]),
-                     shown=[tables.html_table(tables.scores_table(scores, metric)),
-                            tables.html_table(tables.per_site_table(scores, metric, counts=material.site_counts))], figures=RUN_FIGURES)
+                     tables=[tables.scores_table(scores, metric), _hospitals(material, metric)], figures=RUN_FIGURES)
 
 
 @dataclass(frozen=True)
@@ -66,13 +69,21 @@ class CompareResult:
         from wardround.report.material import read_comparison
 
         comparison = read_comparison(self.path)
-        lead = comparison.lead
         found = [tables.arm_table(comparison.compare)]
         found += [tables.paired_table(comparison.compare)] if comparison.compare["paired"] else []
-        found.append(tables.per_site_table(lead.scores, comparison.metric, counts=lead.site_counts))
+        found.append(_hospitals(comparison.lead, comparison.metric))
         return _page(self.path, [story.comparison_headline(comparison), *story.verdict_sentences(comparison)],
                      is_phantom=any(scores["phantom"] for results in comparison.compare["arms"].values() for scores in results),
-                     shown=[tables.html_table(table) for table in found], figures=COMPARISON_FIGURES)
+                     tables=found, figures=COMPARISON_FIGURES)
+
+
+def _hospitals(run: RunMaterial, metric: str) -> Table:
+    """The model at each hospital, as in the report."""
+    from wardround.report import sections, tables  # as above
+    from wardround.report.checklist import Facts
+
+    further = sections.VIEWS[run.task].hospital_columns(Facts(plan=run.plan, run=run, metric=metric, compare={}))
+    return tables.per_site_table(run.scores, metric, counts=run.site_counts, further=further)
 
 
 def _or_why_not(html: Callable[[], str]) -> str:
@@ -83,22 +94,29 @@ def _or_why_not(html: Callable[[], str]) -> str:
         return f"<p>{escape(str(error))}</p>"
 
 
-def _page(folder: Path, sentences: Sequence[str], *, is_phantom: bool, shown: Sequence[str], figures: Sequence[str]) -> str:
-    """Headline, notice, tables as HTML, figures, and where the whole report lies."""
+def _page(folder: Path, sentences: Sequence[str], *, is_phantom: bool, tables: Sequence[Table], figures: Sequence[str]) -> str:
+    """Headline, notice, tables, figures, and where the whole report lies."""
+    from wardround.report.tables import html_table  # as above
+
     headline, *others = sentences
     notice = f'<p style="border:2px solid;padding:4px 8px;display:inline-block"><b>{escape(PHANTOM)}</b></p>' if is_phantom else ""
     pictures = [_picture(path) for name in figures if (path := folder / "figures" / f"{name}.png").exists()]
-    return "".join([f"<p><b>{escape(headline)}</b></p>", notice, *(f"<p>{escape(text)}</p>" for text in others), *shown, *pictures,
-                    f"<p>Report: {_link(folder / 'report.html')}</p>"])
+    return "".join([f"<p><b>{escape(headline)}</b></p>", notice, *(f"<p>{escape(text)}</p>" for text in others),
+                    *map(html_table, tables), *pictures, f"<p>Report: {_link(folder / 'report.html')}</p>"])
 
 
 def _picture(path: Path) -> str:
     content = base64.b64encode(path.read_bytes()).decode()
-    return f'<div><img alt="{escape(path.stem.replace("-", " "))}" style="max-width:820px;width:100%" src="data:image/png;base64,{content}"></div>'
+    alt = escape(path.stem.replace("-", " "))
+    return f'<div><img alt="{alt}" style="max-width:820px;width:100%" src="data:image/png;base64,{content}"></div>'
 
 
 def _link(path: Path) -> str:
-    """A link where the notebook server can follow it: below the working folder. Elsewhere the path as text."""
+    """A link where the notebook server can follow it: below the working folder. Elsewhere the path as text.
+
+    The runs of a comparison have a report only once it is asked for."""
+    if not path.exists():
+        return f"<code>wardround report {escape(str(path.parent))}</code> writes it."
     path, here = path.absolute(), Path.cwd()
     if not path.is_relative_to(here):
         return f"<code>{escape(str(path))}</code>"
