@@ -10,7 +10,7 @@ from wardround.core.params import FlatModel
 from wardround.errors import DataError, PlanError
 from wardround.models.norms import use_norm
 from wardround.models.unet import unet
-from wardround.models.weights import load_weights, read_tensors
+from wardround.models.weights import digest_of, load_weights, read_tensors
 
 
 def net(in_channels: int = 1, num_outputs: int = 2, hidden: int = 4) -> nn.Module:
@@ -186,3 +186,13 @@ def test_damaged_file_is_named(file: Path, tmp_path: Path, name: str) -> None:
     (tmp_path / name).write_bytes(whole.read_bytes()[:700])
     with pytest.raises(DataError, match=f"{name} cannot be read as weights"):
         read_tensors(tmp_path / name)
+
+
+def test_a_file_is_known_again_by_its_digest(tmp_path: Path) -> None:
+    path = tmp_path / "weights.pth"
+    torch.save({"w": torch.zeros(1)}, path)
+    before = digest_of(str(path), "cnn")
+    torch.save({"w": torch.ones(1)}, path)
+    assert digest_of(str(path), "cnn") != before
+    with pytest.raises(DataError, match="no file"):
+        digest_of(str(tmp_path / "absent.pth"), "cnn")

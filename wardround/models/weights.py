@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import hashlib
 import pickle
 import warnings
 from collections.abc import Mapping
@@ -29,7 +30,7 @@ def load_weights(module: nn.Module, source: str, model_name: str, *, in_channels
     ignored; a group or instance norm takes batch norm's scale and shift.
     PlanError for a file that holds other things than tensors, or those of another network; DataError for one that cannot be read.
     """
-    path = imagenet_file(model_name) if source == IMAGENET else Path(source).expanduser()
+    path = file_of(source, model_name)
     found = read_tensors(path)
     if source == IMAGENET and model_name == PACKAGED:
         found["_conv_stem.weight"] *= 0.5  # trained on grey values in -1..1; data.normalise = "fixed" gives -2..2, the others nearly so
@@ -45,6 +46,19 @@ def load_weights(module: nn.Module, source: str, model_name: str, *, in_channels
     return [name for name in own if name not in fits and not name.endswith(STATISTICS)]
 
 
+def file_of(source: str, model_name: str) -> Path:
+    """The file that model.weights means."""
+    return imagenet_file(model_name) if source == IMAGENET else Path(source).expanduser()
+
+
+def digest_of(source: str, model_name: str) -> str:
+    """SHA-256 of that file, DataError if it is absent. A run that goes on must find the same."""
+    path = file_of(source, model_name)
+    _check_there(path)
+    with path.open("rb") as file:
+        return hashlib.file_digest(file, "sha256").hexdigest()
+
+
 def read_tensors(path: Path) -> dict[str, Tensor]:
     """The named tensors of a file, without "module." before all names; a checkpoint's "state_dict" is looked into.
 
@@ -52,8 +66,7 @@ def read_tensors(path: Path) -> dict[str, Tensor]:
     """
     if path.suffix not in SUFFIXES:
         raise PlanError(f"model.weights = \"{path}\": weights are \"imagenet\" or a file ({', '.join(SUFFIXES)})")
-    if not path.is_file():
-        raise DataError(f"model.weights: no file {path} (looked for {path.resolve()})")
+    _check_there(path)
     try:
         with warnings.catch_warnings():
             warnings.simplefilter("ignore")  # torch doubts pickles of other protocols; whether it can read this one is seen below
@@ -72,6 +85,11 @@ def read_tensors(path: Path) -> dict[str, Tensor]:
         raise PlanError(f"{path} holds NaN or infinite numbers: {_few(infinite)}")
     prefix = "module." if stored and all(str(name).startswith("module.") for name in stored) else ""
     return {str(name).removeprefix(prefix): tensor for name, tensor in stored.items()}
+
+
+def _check_there(path: Path) -> None:
+    if not path.is_file():
+        raise DataError(f"model.weights: no file {path} (looked for {path.resolve()})")
 
 
 def _first(module: nn.Module, in_channels: int) -> set[str]:

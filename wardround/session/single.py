@@ -10,6 +10,7 @@ from wardround.build import ARMS, Arm, build, resolved
 from wardround.core.events import Note, Watch
 from wardround.data.prepare import Prepared, prepare
 from wardround.errors import PlanError
+from wardround.models.weights import digest_of
 from wardround.plan.load import dump_plan, load_plan
 from wardround.plan.schema import Plan
 from wardround.runs import provenance
@@ -91,9 +92,10 @@ def provenance_of(plan: Plan, prepared: Prepared, arm: Arm, site: str | None) ->
     model = build(plan, prepared, arm, site).model()
     whole = sum(tensor.numel() for tensor in model.tensors().values())
     layout = model.params.layout
+    weights = digest_of(plan.model.weights, plan.model.name) if plan.model.weights else None
     return {**provenance.environment(), "arm": arm, "site": site, "seed": plan.seed, "data": data_record(prepared),
             "model": {"name": plan.model.name, "parameters": layout.num_trainable, "frozen": whole - layout.size,
-                      "bytes": layout.num_bytes}}
+                      "bytes": layout.num_bytes, "weights": weights}}
 
 
 def data_record(prepared: Prepared) -> dict[str, Any]:
@@ -135,8 +137,11 @@ def _check_same(folder: RunFolder, plan: Plan, prepared: Prepared) -> None:
     if comparable(folder.plan()) != comparable(plan):
         raise PlanError(f"{folder.path} holds a run of another plan. Choose another folder with --out DIR, another name in the plan, or "
                         f"remove that folder. (To go on with the run in it: wardround run --resume {folder.path})")
-    begun = read_json(folder.path / "provenance.json")["data"]["fingerprint"]
-    if begun != prepared.fingerprint:
+    begun = read_json(folder.path / "provenance.json")
+    if plan.model.weights and begun["model"].get("weights") != digest_of(plan.model.weights, plan.model.name):
+        raise PlanError(f"{folder.path} was begun from other first weights: the file of model.weights has changed. Restore it, or start a "
+                        "new run with --out DIR.")
+    if begun["data"]["fingerprint"] != prepared.fingerprint:
         raise PlanError(f"{folder.path} was begun on other images or labels than those found now: the data folder has changed. "
                         "Restore it, or start a new run with --out DIR.")
 
