@@ -84,3 +84,49 @@ def test_data_and_workers_count_more_than_set(wardround: Run, plan: Path, monkey
     monkeypatch.setattr(session, "run", run)
     wardround("run", plan, "--set", "data.folder=elsewhere", "--set", "engine.workers=3", "--data", tmp_path, "--workers", 2)
     assert (asked[0].data.folder, asked[0].engine.workers) == (tmp_path, 2)
+
+
+# --- plans that do not fit their data: one line that says what to change
+
+MASKS = ("data.dataset=image-mask", "data.size=32", "model.name=unet", "model.width=4", "model.depth=2", "rounds.metric=dice",
+         "recipe.loss=dice_cross_entropy", "split.val=0.2", "split.test=0.3")
+BRAINS = (*MASKS, "data.dataset=brats2020", "data.dims=3", "data.channels=4", "data.patch=[8,8,8]", "split.val=0.25", "split.test=0.25")
+FINDINGS = ("data.dataset=nih-chestxray14", "rounds.metric=auroc", "recipe.loss=binary_cross_entropy")
+LABELS = ()
+FOLDERS = {MASKS: "slices", BRAINS: "brains", FINDINGS: "xrays", LABELS: "images"}
+
+
+@pytest.mark.parametrize(("task", "change", "exit_code", "told"), [
+    (MASKS, "rounds.metric=auroc", 2, "does not fit a segmentation task. Choose one of: dice, loss"),
+    (FINDINGS, "rounds.metric=dice", 2, "does not fit a multilabel task. Choose one of: auroc, loss"),
+    (LABELS, "rounds.metric=dice", 2, "does not fit a binary task"),
+    (FINDINGS, "recipe.loss=cross_entropy", 2, "recipe.loss = 'cross_entropy' does not fit several findings an image"),
+    (MASKS, "recipe.loss=focal", 2, "recipe.loss = 'focal' does not fit masks"),
+    (LABELS, "recipe.loss=dice_cross_entropy", 2, "does not fit images of one class each"),
+    (MASKS, "recipe.class_weights=balanced", 2, "recipe.class_weights = 'balanced' counts images"),
+    (BRAINS, "sites.partition=feature-shift", 2, "simulates scanners of pictures"),
+    (LABELS, "data.channels=4", 2, "pictures are grey (1) or colour (3)"),
+    (BRAINS, "data.channels=1", 3, "(channels)"),
+    (LABELS, "model.name=unet", 2, "this data set has labels"),
+    (MASKS, "model.name=cnn", 2, "this data set has masks to draw"),
+    (BRAINS, "data.patch=[9,8,8]", 2, "data.patch = [10, 8, 8]"),
+    (MASKS, "data.size=33", 2, "data.size = 34"),
+    (FINDINGS, 'model.share=["fc.*"]', 2, "model.share: no tensor of the model fits 'fc.*'"),
+    (LABELS, "model.weights=nowhere.pth", 3, "model.weights: no file"),
+    (MASKS, 'data.classes=["background","foreground"]', 3, "Leave out data.classes"),
+    (LABELS, "recipe.label_smoothing=1.5", 2, "label_smoothing"),
+    (BRAINS, "data.dims=2", 2, "pictures are grey"),
+    (FINDINGS, "sites.num=60", 3, "60 sites cannot share"),
+])
+def test_what_cannot_work_is_said_in_one_line(task: tuple[str, ...], change: str, exit_code: int, told: str, wardround: Run, plan: Path,
+                                              tmp_path: Path, request: pytest.FixtureRequest, capsys: pytest.CaptureFixture[str]) -> None:
+    settings = [part for setting in (*task, change) for part in ("--set", setting)]
+    folder = request.getfixturevalue(FOLDERS[task])
+    if "names" not in change:
+        settings = ["--set", "sites.names=none", *settings]
+    assert wardround("run", plan, "--data", folder, "--out", tmp_path / "runs", *settings) == exit_code
+    shown = capsys.readouterr().err.strip()
+    assert told in shown.splitlines()[-1]
+    assert shown.splitlines()[-1].startswith("error: ")
+    assert "Traceback" not in shown
+    assert not (tmp_path / "runs").exists()

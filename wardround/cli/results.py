@@ -61,8 +61,9 @@ def contrast(first: RunPath, second: RunPath) -> None:
     """Compare two finished runs on the same test patients, with paired intervals: two models, or two ways to train one."""
     from wardround import session
     from wardround.cli import show
+    from wardround.runs.folder import RunFolder
 
-    show.contrast(session.contrast(first, second))
+    show.contrast(session.contrast(first, second), RunFolder(first))
 
 
 def as_csv(predictions: Sequence[Prediction]) -> str:

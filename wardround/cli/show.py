@@ -45,9 +45,10 @@ def compare(folder: Path) -> None:
     _end(folder, is_phantom=any(results[0]["phantom"] for results in comparison.compare["arms"].values()))
 
 
-def contrast(found: Mapping[str, Mapping[str, float | None]]) -> None:
+def contrast(found: Mapping[str, Mapping[str, float | None]], first: RunFolder) -> None:
     """Two runs by every metric."""
-    console.table(tables.pair_table({"paired": {"first/second": found}}, "first/second", list(found)))
+    record = {"paired": {"first/second": found}, "arms": {"first": [first.scores()]}}
+    console.table(tables.pair_table(record, "first/second", list(found)))
 
 
 def _end(folder: Path, *, is_phantom: bool) -> None:

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from collections.abc import Collection, Iterator
+from itertools import count
 from pathlib import Path
 
 import numpy as np
@@ -20,23 +22,39 @@ from wardround.session.trained import Trained
 from wardround.sites.segment import segmented
 
 
-def write_mask(trained: Trained, root: Path, image: str, out: Path) -> Path:
-    """Segment one image and write OUT/NAME_mask.png, or OUT/NAME_mask.nii.gz of a volume, with the data set's own label numbers."""
-    values = np.zeros(256, np.uint8)
-    for value, label in reversed(trained.record["mask_values"].items()):
-        values[label] = int(value)  # where two numbers mean one class, the reader names the usual one first
-    out.mkdir(parents=True, exist_ok=True)
+def write_mask(trained: Trained, root: Path, image: str, out: Path, taken: Collection[Path | None] = ()) -> Path:
+    """Segment one image and write OUT/NAME_mask.png, or OUT/NAME_mask.nii.gz of a volume, with the data set's own label numbers.
+
+    taken: masks that stay as they are: after them comes NAME-2_mask.png."""
     first = root / files_of(image)[0]
-    stem = Path(first.name.removesuffix(".gz")).stem
+    stem, suffix = Path(first.name.removesuffix(".gz")).stem, "png" if trained.data.dims == 2 else "nii.gz"
+    path = next(path for path in _names(out, stem, suffix) if path not in taken)
     if trained.data.dims == 2:
-        path = out / f"{stem}_mask.png"
-        Picture.fromarray(values[_picture_labels(trained, load(root, image))]).save(path)
+        mask = _numbers(trained)[_picture_labels(trained, load(root, image))]
+        out.mkdir(parents=True, exist_ok=True)
+        Picture.fromarray(mask).save(path)
         return path
     from wardround.data.readers.nifti import write_labels
 
-    path = out / f"{stem}_mask.nii.gz"
-    write_labels(values[_volume_labels(trained, read_volume(root, image, channels=trained.data.channels))], like=first, path=path)
+    mask = _numbers(trained)[_volume_labels(trained, read_volume(root, image, channels=trained.data.channels))]
+    out.mkdir(parents=True, exist_ok=True)
+    write_labels(mask, like=first, path=path)
     return path
+
+
+def _names(out: Path, stem: str, suffix: str) -> Iterator[Path]:
+    yield out / f"{stem}_mask.{suffix}"
+    for number in count(2):
+        yield out / f"{stem}-{number}_mask.{suffix}"
+
+
+def _numbers(trained: Trained) -> np.ndarray:
+    """The data set's number of each class: (256,) uint8, uint16 where a number is above 255."""
+    values: dict[str, int] = trained.record["mask_values"]
+    numbers = np.zeros(256, np.uint8 if max(map(int, values)) <= np.iinfo(np.uint8).max else np.uint16)
+    for value, label in reversed(values.items()):
+        numbers[label] = int(value)  # where two numbers mean one class, the reader names the usual one first
+    return numbers
 
 
 def _picture_labels(trained: Trained, image: Image) -> np.ndarray:

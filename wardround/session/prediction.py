@@ -41,11 +41,11 @@ def predict(run: RunFolder | Path | str, paths: Sequence[Path | str], out: Path 
     trained = Trained.of(run if isinstance(run, RunFolder) else RunFolder(Path(run)))
     if trained.task == "segmentation" and out is None:
         raise PlanError("this model draws masks: say where they are to be written with --out DIR")
-    found = []
+    found: list[Prediction] = []
     for path, root, image in images_of([Path(path) for path in paths], tuple(trained.record["suffixes"])):
         try:
             if out is not None and trained.task == "segmentation":
-                found.append(Prediction(path=path, mask=write_mask(trained, root, image, out)))
+                found.append(Prediction(path=path, mask=write_mask(trained, root, image, out, {done.mask for done in found})))
             else:
                 found.append(Prediction(path=path, probabilities=_probabilities(trained, root, image)))
         except ImageError as error:

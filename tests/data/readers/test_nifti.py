@@ -7,6 +7,7 @@ import numpy as np
 import pytest
 
 from wardround.data.readers.image import read_image
+from wardround.data.readers.nifti import write_labels
 from wardround.errors import ImageError
 
 VOLUME = np.arange(24, dtype=np.int16).reshape(2, 3, 4)  # (X, Y, Z), X to the right, Y to the front, Z up
@@ -103,3 +104,43 @@ def test_a_real_volume_is_read(real_data: Path) -> None:
     image = read_image(real_data / "nifti_samples" / "fets_flair" / "AAAC0_flair_pp_shrunk.nii.gz")
     assert image.pixels.shape == (1, 96, 128, 96)
     assert image.spacing_mm == pytest.approx((2.0, 1.95, 1.95), abs=0.01)
+
+
+# --- masks written beside a volume
+
+LABELS = np.arange(24, dtype=np.uint8).reshape(4, 3, 2)  # (D, H, W), as the reader gives VOLUME
+
+
+@pytest.mark.parametrize("axes", [(0, 1, 2), (1, 2, 0), (2, 0, 1)])
+@pytest.mark.parametrize("flips", [(1, 1, 1), (-1, -1, 1), (1, -1, -1)])
+def test_labels_lie_on_the_voxels_of_their_volume(tmp_path: Path, axes: tuple[int, int, int], flips: tuple[int, int, int]) -> None:
+    affine = np.zeros((4, 4))
+    for stored, (axis, flip) in enumerate(zip(axes, flips, strict=True)):
+        affine[axis, stored] = flip * (0.5, 1.0, 2.0)[axis]
+    affine[:, 3] = 10, -20, 30, 1
+    shape = [(2, 3, 4)[axis] for axis in axes]
+    like = write(tmp_path / "like.nii.gz", np.arange(1, 25, dtype=np.int16).reshape(shape), affine)
+    write_labels(read_image(like).pixels[0].astype(np.uint8), like=like, path=tmp_path / "mask.nii.gz")
+    mask, image = nibabel.load(tmp_path / "mask.nii.gz"), nibabel.load(like)
+    assert np.array_equal(mask.affine, image.affine)
+    assert np.array_equal(np.asarray(mask.dataobj), np.asarray(image.dataobj))
+    assert np.array_equal(read_image(tmp_path / "mask.nii.gz").pixels, read_image(like).pixels)
+
+
+def test_labels_of_a_volume_with_channels_have_its_first_three_axes(tmp_path: Path) -> None:
+    like = write(tmp_path / "like.nii", np.stack([VOLUME, VOLUME], axis=-1))
+    write_labels(LABELS, like=like, path=tmp_path / "mask.nii")
+    assert np.array_equal(read_image(tmp_path / "mask.nii").pixels[0], LABELS)
+
+
+def test_labels_of_a_single_slice_lie_as_it_does(tmp_path: Path) -> None:
+    like = write(tmp_path / "like.nii", VOLUME[:, :, 0].copy(), np.diag([-1.0, -1.0, 1.0, 1.0]))
+    write_labels(LABELS[:1], like=like, path=tmp_path / "mask.nii")
+    assert np.array_equal(np.asarray(nibabel.load(tmp_path / "mask.nii").dataobj).reshape(2, 3), LABELS[0].T)
+
+
+def test_labels_beside_another_format_are_refused(tmp_path: Path) -> None:
+    (tmp_path / "like.dcm").write_bytes(b"x" * 400)
+    with pytest.raises(ImageError, match=r"like\.dcm.*Convert it to NIfTI") as caught:
+        write_labels(LABELS, like=tmp_path / "like.dcm", path=tmp_path / "mask.nii")
+    assert caught.value.reason == "unsupported"

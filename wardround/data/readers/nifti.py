@@ -52,9 +52,20 @@ def _read(path: Path, limit_pixels: int) -> Image:
 
 
 def write_labels(labels: np.ndarray, *, like: Path, path: Path) -> None:
-    """Write (D, H, W) uint8 in RAS order as a NIfTI file that lies on the volume `like` in any viewer."""
-    import nibabel
-    from nibabel.funcs import as_closest_canonical
+    """Write (D, H, W) in RAS order, whole numbers, as a NIfTI file with the voxels of `like`: its order of axes, its affine.
 
-    turned: Any = as_closest_canonical(nibabel.load(like))  # type: ignore[no-untyped-call]
-    nibabel.save(nibabel.Nifti1Image(np.ascontiguousarray(labels.transpose(2, 1, 0)), turned.affine), path)  # type: ignore[no-untyped-call]
+    ImageError "unsupported" if `like` is no NIfTI file."""
+    import nibabel
+    from nibabel.filebasedimages import ImageFileError
+    from nibabel.orientations import apply_orientation, axcodes2ornt, io_orientation, ornt_transform
+
+    try:
+        file: Any = nibabel.load(like)
+    except ImageFileError as error:
+        raise ImageError(f"{like}: a mask is written voxel by voxel beside a NIfTI file, and this is none. Convert it to NIfTI.",
+                         reason="unsupported") from error
+    voxels = labels.transpose(2, 1, 0)
+    if len(file.shape) > 2:  # a single slice is read as it lies
+        turn = ornt_transform(axcodes2ornt("RAS"), io_orientation(file.affine))  # type: ignore[no-untyped-call]
+        voxels = apply_orientation(voxels, turn)  # type: ignore[no-untyped-call]
+    nibabel.save(nibabel.Nifti1Image(np.ascontiguousarray(voxels), file.affine), path)  # type: ignore[no-untyped-call]

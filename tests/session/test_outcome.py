@@ -1,0 +1,176 @@
+"""What an arm leaves, for each task: measures, truth, models, and the images that the report shows."""
+
+import hashlib
+import json
+
+import numpy as np
+import pytest
+from safetensors.torch import load_file
+
+from wardround.build import build
+from wardround.core.events import RoundFinished
+from wardround.core.predictions import Measured, Predictions
+from wardround.data.prepare import prepare
+from wardround.errors import Resumable
+from wardround.runs.folder import RunFolder
+from wardround.session import resume, run
+
+SLICE_MEASURES = ("dice", "hd95", "dice_foreground", "hd95_foreground", "volume_error_foreground")
+
+
+def digest(folder: RunFolder) -> str:
+    return hashlib.sha256((folder.path / "model.safetensors").read_bytes()).hexdigest()
+
+
+# --- masks of pictures
+
+
+def test_a_run_on_masks_leaves_each_patient_s_measures(slices_run, slices_plan) -> None:
+    scores, prepared = slices_run.scores(), prepare(slices_plan())
+    assert (scores["task"], scores["threshold"], scores["confusion"], scores["classes"]) == (
+        "segmentation", None, None, ["background", "foreground"])
+    assert set(scores["metrics"]) == set(SLICE_MEASURES)
+    assert scores["metrics"]["volume_error_foreground"] == {"value": None, "low": None, "high": None}  # pictures have no spacing
+    for site in ("DU", "HT"):
+        tested = prepared.rows(site, "test")
+        assert scores["per_site"][site]["num_test"] == len(set(prepared.catalogue.patients[tested])) == len(tested) // 2
+        assert scores["per_site"][site]["num_train"] == len(prepared.rows(site, "train"))
+    assert scores["num_test"] == sum(site["num_test"] for site in scores["per_site"].values())
+    assert scores["num_train"] == len(prepared.rows(None, "train"))
+
+
+def test_the_measures_in_predictions_csv_give_the_scores(slices_run) -> None:
+    found, scores = slices_run.predictions(), slices_run.scores()
+    assert isinstance(found, Measured)
+    assert found.names == SLICE_MEASURES
+    assert len(found) == scores["num_test"]
+    assert found.values[:, 0].mean() == pytest.approx(scores["metrics"]["dice"]["value"])
+    assert 0 < scores["metrics"]["dice"]["value"] < 1
+    assert np.isnan(found.values[:, 4]).all()
+    assert len(set(found.groups)) == len(found)
+
+
+def test_the_gallery_shows_best_median_and_worst_without_ids(slices_run) -> None:
+    dice = slices_run.predictions().values[:, 0]
+    with np.load(slices_run.path / "figures" / "overlays.npz") as kept:
+        assert set(kept) == {"classes", *(f"{kind}_{part}" for kind in ("best", "median", "worst")
+                                          for part in ("image", "truth", "predicted", "dice"))}
+        assert kept["classes"].tolist() == ["background", "foreground"]
+        assert float(kept["best_dice"]) == pytest.approx(dice.max())
+        assert float(kept["worst_dice"]) == pytest.approx(dice.min())
+        for kind in ("best", "median", "worst"):
+            truth, predicted = kept[f"{kind}_truth"], kept[f"{kind}_predicted"]
+            assert kept[f"{kind}_image"].shape == truth.shape == predicted.shape == (2, 32, 32)
+            overlap = 2 * ((truth == 1) & (predicted == 1)).sum() / ((truth == 1).sum() + (predicted == 1).sum())
+            assert overlap == pytest.approx(float(kept[f"{kind}_dice"]))
+
+
+def test_only_the_ledger_names_images(slices_run) -> None:
+    for path in slices_run.path.rglob("*"):
+        if path.suffix in {".json", ".jsonl", ".csv", ".html"} and path.name != "ledger.csv":
+            assert "images/00.png" not in path.read_text()
+
+
+def test_masks_stopped_and_resumed_on_other_workers_give_the_same_bits(slices_run, slices_plan, tmp_path) -> None:
+
+    def stop(event) -> None:
+        if isinstance(event, RoundFinished) and event.round == 2:
+            raise KeyboardInterrupt
+
+    with pytest.raises(Resumable, match="stopped after round 1 of 2"):
+        run(slices_plan(workers=2), out=tmp_path / "half", watch=stop)
+    half = resume(tmp_path / "half" / "tiny" / "federated-seed0")
+    assert digest(half) == digest(slices_run)
+    assert half.scores()["metrics"] == slices_run.scores()["metrics"]
+
+
+def test_arms_on_masks_are_tested_on_the_same_patients(slices_run, slices_plan, tmp_path) -> None:
+    arms = [slices_run, run(slices_plan(), out=tmp_path, arm="pooled"), run(slices_plan(), out=tmp_path, arm="local", site="HT")]
+    assert len({tuple(sorted(arm.predictions().cases)) for arm in arms}) == 1
+    assert arms[2].scores()["num_train"] == arms[0].scores()["per_site"]["HT"]["num_train"]
+
+
+def test_a_site_that_dies_is_left_out_and_named(slices_plan, tmp_path) -> None:
+    own = tmp_path / "dying.py"
+    own.write_text("import os, signal\nfrom wardround.strategies.fedavg import FedAvg\n"
+                   "class Dying(FedAvg):\n"
+                   "    def train(self, site, order):\n"
+                   "        if site.name == 'HT':\n"
+                   "            os.kill(os.getpid(), signal.SIGKILL)\n"
+                   "        return super().train(site, order)\n")
+    plan = slices_plan(workers=2)
+    plan = plan.model_copy(update={"strategy": plan.strategy.model_copy(update={"name": f"{own}:Dying"})})
+    scores = run(plan, out=tmp_path).scores()
+    assert scores["without"] == ["HT"]
+    assert scores["num_test"] == sum(site["num_test"] for site in scores["per_site"].values())
+
+
+# --- masks of volumes
+
+
+@pytest.mark.parametrize("patch", [(8, 8, 8), (16, 16, 16), (1, 16, 16)])
+def test_volumes_are_segmented_by_patches_or_slices(brains_plan, tmp_path, patch) -> None:
+    folder = run(brains_plan(patch=patch), out=tmp_path)
+    scores = folder.scores()
+    assert scores["regions"] == {"WT": [1, 2, 3], "TC": [2, 3], "ET": [2]}
+    assert {"dice", "hd95", "dice_WT", "hd95_TC", "volume_error_ET", "dice_oedema", "dice_necrotic core"} <= set(scores["metrics"])
+    assert scores["metrics"]["volume_error_WT"]["value"] is not None
+    assert scores["num_test"] == len(folder.predictions()) == 2
+    record = json.loads((folder.path / "model.json").read_text())
+    assert record["suffixes"] == ["flair.nii.gz", "t1.nii.gz", "t1ce.nii.gz", "t2.nii.gz"]
+    assert record["mask_values"] == {"0": 0, "1": 3, "2": 1, "4": 2, "3": 2}
+    with np.load(folder.path / "figures" / "overlays.npz") as kept:
+        assert kept["best_image"].shape == kept["best_truth"].shape == (14, 14, 12)  # the head's box
+        assert set(np.unique(kept["best_truth"])) == {0, 1, 2, 3}
+
+
+# --- several findings
+
+
+def test_a_run_on_findings_keeps_a_truth_each_and_says_what_is_not_estimable(xrays_run) -> None:
+    scores, found = xrays_run.scores(), xrays_run.predictions()
+    assert isinstance(found, Predictions)
+    assert found.is_multilabel
+    assert found.truth.shape == found.probabilities.shape == (scores["num_test"], 14)
+    mass, hernia = found.classes.index("Mass"), found.classes.index("Hernia")
+    assert 0 < found.truth[:, mass].sum() < len(found)
+    assert not found.truth[:, hernia].any()
+    assert scores["metrics"]["auroc_Hernia"] == {"value": None, "low": None, "high": None}
+    assert scores["metrics"]["auroc_Mass"]["value"] is not None
+    assert (scores["task"], scores["threshold"], scores["confusion"]) == ("multilabel", None, None)
+    assert not (xrays_run.path / "figures" / "errors.npz").exists()
+
+
+def test_only_what_is_shared_is_sent_and_the_rest_stays_as_it_was(xrays_plan, tmp_path) -> None:
+    plan = xrays_plan(share=["5.*"])  # the last layer: 16 x 14 weights and 14 offsets
+    folder = run(plan, out=tmp_path)
+    assert folder.scores()["bytes_up"] == 4 * (16 * 14 + 14) * 2 * 2
+    assert folder.provenance()["model"] | {"name": "", "weights": None} == {
+        "name": "", "parameters": 238, "frozen": 4 * 9 + 4 + 8, "bytes": 4 * 238, "weights": None}
+    begun = build(plan, prepare(plan), "federated").model().tensors()
+    kept = load_file(folder.path / "model.safetensors")
+    assert {name for name in begun if not begun[name].equal(kept[name])} == {"5.weight", "5.bias"}
+
+
+def test_frozen_batch_norm_keeps_its_statistics(xrays_plan, tmp_path) -> None:
+    folder = run(xrays_plan(share=["5.*"], norm="batch"), out=tmp_path)
+    kept = load_file(folder.path / "model.safetensors")
+    assert kept["1.running_mean"].abs().max() == 0
+    assert kept["1.running_var"].tolist() == [1.0] * 4
+
+
+# --- labels of volumes
+
+
+def test_volumes_with_labels_are_told_apart_by_their_slices(scans, tmp_path) -> None:
+    from wardround.plan.schema import Plan
+
+    plan = Plan.model_validate({
+        "name": "tiny", "data": {"dataset": "folder", "folder": scans, "dims": 3, "patch": (6, 16, 16)}, "sites": {"num": 2},
+        "split": {"val": 0.2, "test": 0.3}, "model": {"name": "slice-sequence", "width": 8, "hidden": 8},
+        "recipe": {"batch_size": 4, "optimizer": "adam", "lr": 0.01}, "rounds": {"num": 2}, "engine": {"workers": 1},
+        "evaluation": {"resamples": 100}, "augment": {"flip": True}})
+    folder = run(plan, out=tmp_path)
+    assert folder.scores()["task"] == "binary"
+    assert folder.predictions().probabilities.sum(1) == pytest.approx(1)
+    assert not (folder.path / "figures" / "errors.npz").exists()
