@@ -90,6 +90,7 @@ def build(plan: Plan, prepared: Prepared, arm: Arm, site: str | None = None) -> 
     arm_plan = plan_of_arm(plan, arm, len(prepared.site_names))
     rows, catalogue = rows_of_arm(prepared, arm, site), prepared.catalogue
     primary_metric(plan, catalogue.task)
+    make_loss(plan.recipe, None, catalogue.task)  # a loss that does not fit is refused here, not by a worker that dies of it
     return ArmBlueprint(plan=arm_plan, strategy=build_strategy(arm_plan), rows=rows, feed=feed_of(plan, prepared), task=catalogue.task,
                         classes=catalogue.classes, regions=catalogue.regions,
                         class_weights=class_weights(catalogue, rows) if plan.recipe.class_weights == "balanced" else None)

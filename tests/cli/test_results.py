@@ -64,3 +64,51 @@ def test_report_is_written_anew_and_predict_reads_the_run(wardround: Run, plan: 
 def test_a_folder_that_is_no_run_is_named(wardround: Run, tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
     assert wardround("report", tmp_path) == 1
     assert str(tmp_path) in capsys.readouterr().err
+
+
+def test_masks_have_a_column_and_unreadable_images_an_empty_cell() -> None:
+    drawn = Prediction(path=Path("a.tif"), mask=Path("out/a_mask.png"))
+    assert as_csv([drawn, UNREADABLE]) == "path,mask,error\na.tif,out/a_mask.png,\nc.png,,c.png is empty\n"
+
+
+SEGMENT = ("data.dataset=image-mask", "data.size=32", "model.name=unet", "model.width=4", "model.depth=2", "rounds.metric=dice",
+           "rounds.num=1", "recipe.loss=dice_cross_entropy", "split.val=0.2", "split.test=0.3")
+
+
+def test_two_models_draw_masks_and_are_contrasted(wardround: Run, plan: Path, slices: Path, tmp_path: Path,
+                                                  capsys: pytest.CaptureFixture[str]) -> None:
+    settings = [part for setting in SEGMENT for part in ("--set", setting)]
+    for name, model in (("one", "unet"), ("two", "attention-unet")):
+        assert wardround("run", plan, "--data", slices, "--out", tmp_path, *settings, "--set", f"name={name}", "--set",
+                         f"model.name={model}") == 0
+    one, two = (tmp_path / name / "federated-seed0" for name in ("one", "two"))
+    capsys.readouterr()
+    assert wardround("contrast", one, two) == 0
+    shown = capsys.readouterr()
+    assert "Dice" in shown.out and "HD95" in shown.out and not shown.err
+
+    (tmp_path / "broken.png").write_text("no picture")
+    assert wardround("predict", one, slices / "images" / "00.png", tmp_path / "broken.png", "--out", tmp_path / "masks") == 3
+    shown = capsys.readouterr()
+    rows = list(csv.DictReader(shown.out.splitlines()))
+    assert rows[0]["mask"] == str(tmp_path / "masks" / "00_mask.png")
+    assert (tmp_path / "masks" / "00_mask.png").is_file()
+    assert "not an image" in rows[1]["error"]
+    assert "1 of 2 images could not be read" in shown.err
+
+    assert wardround("predict", one, slices / "images") == 2
+    assert "--out DIR" in capsys.readouterr().err
+
+
+def test_runs_that_cannot_be_contrasted_are_named(wardround: Run, plan: Path, images: Path, tmp_path: Path,
+                                                  capsys: pytest.CaptureFixture[str]) -> None:
+    runs = []
+    for seed in (0, 1):
+        assert wardround("run", plan, "--arm", "pooled", "--out", tmp_path / str(seed), "--set", "rounds.num=1", "--set",
+                         f"split.seed={seed}") == 0
+        runs.append(tmp_path / str(seed) / "tiny" / "pooled-seed0")
+    capsys.readouterr()
+    assert wardround("contrast", *runs) == 1
+    assert "same test cases" in capsys.readouterr().err
+    assert wardround("contrast", runs[0], tmp_path) == 1
+    assert "has not finished" in capsys.readouterr().err

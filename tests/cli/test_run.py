@@ -106,7 +106,7 @@ FOLDERS = {MASKS: "slices", BRAINS: "brains", FINDINGS: "xrays", LABELS: "images
     (MASKS, "recipe.class_weights=balanced", 2, "recipe.class_weights = 'balanced' counts images"),
     (BRAINS, "sites.partition=feature-shift", 2, "simulates scanners of pictures"),
     (LABELS, "data.channels=4", 2, "pictures are grey (1) or colour (3)"),
-    (BRAINS, "data.channels=1", 3, "(channels)"),
+    (BRAINS, "data.channels=1", 3, "4 channels, but the plan says 1. data.channels = 4 would fit"),
     (LABELS, "model.name=unet", 2, "this data set has labels"),
     (MASKS, "model.name=cnn", 2, "this data set has masks to draw"),
     (BRAINS, "data.patch=[9,8,8]", 2, "data.patch = [10, 8, 8]"),
@@ -130,3 +130,14 @@ def test_what_cannot_work_is_said_in_one_line(task: tuple[str, ...], change: str
     assert shown.splitlines()[-1].startswith("error: ")
     assert "Traceback" not in shown
     assert not (tmp_path / "runs").exists()
+
+
+def test_weights_of_another_network_are_refused(wardround: Run, plan: Path, tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
+    import torch
+
+    torch.save({"conv.weight": torch.zeros(2, 3)}, tmp_path / "other.pth")
+    assert wardround("run", plan, "--out", tmp_path / "runs", "--set", f"model.weights={tmp_path / 'other.pth'}") == 2
+    assert "does not hold weights of this model" in capsys.readouterr().err
+    (tmp_path / "other.pth").write_bytes(b"x" * 100)
+    assert wardround("run", plan, "--out", tmp_path / "runs", "--set", f"model.weights={tmp_path / 'other.pth'}") in (2, 3)
+    assert capsys.readouterr().err.startswith("error: ")

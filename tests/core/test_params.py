@@ -137,6 +137,23 @@ def test_sharing_everything_by_name_is_sharing_everything() -> None:
     assert FlatModel(module, share=["*"]).params.layout == FlatModel(net()).params.layout
 
 
+def test_a_file_holds_frozen_tensors_too_and_gives_them_back() -> None:
+    model, other = FlatModel(net(), share=["3.*"]), FlatModel(net(), share=["3.*"])
+    assert model.tensors().keys() == FlatModel(net()).tensors().keys()
+    other.load_tensors({name: tensor.clone() for name, tensor in model.tensors().items()})
+    images = torch.randn(3, 1, 3, 3)
+    assert torch.equal(model.module.eval()(images), other.module.eval()(images))
+    assert torch.equal(model.params.flat, other.params.flat)
+
+
+def test_what_is_not_shared_takes_no_gradient() -> None:
+    model = FlatModel(net(), share=["3.*"])
+    model.train()(torch.randn(8, 1, 3, 3)).sum().backward()
+    assert model.grads.shape == (model.params.layout.num_trainable,)
+    assert model.grads.abs().sum() > 0
+    assert all(parameter.grad is None for name, parameter in model.module.named_parameters() if not name.startswith("3."))
+
+
 def test_layers_without_tensors_keep_training_mode() -> None:
     module = torch.nn.Sequential(torch.nn.Linear(2, 2), torch.nn.Dropout(), torch.nn.Linear(2, 1))
     model = FlatModel(module, share=["2.*"]).train()
@@ -146,7 +163,7 @@ def test_layers_without_tensors_keep_training_mode() -> None:
 def test_a_pattern_that_fits_nothing_is_an_error_with_the_nearest_name() -> None:
     module = torch.nn.Sequential()
     module.add_module("layer4", torch.nn.Linear(2, 2))
-    with pytest.raises(PlanError, match="no tensor of the model fits 'layer5.*'. Did you mean 'layer4'"):
+    with pytest.raises(PlanError, match=r"no tensor of the model fits 'layer5\.\*'\. Did you mean 'layer4'"):
         FlatModel(module, share=["layer5.*"])
 
 

@@ -2,7 +2,7 @@
 
 import numpy as np
 
-from wardround.core.tally import SCORE_BINS, ClassTally
+from wardround.core.tally import SCORE_BINS, ClassTally, DiceTally, FindingTally
 
 
 def test_counts_by_hand() -> None:
@@ -31,3 +31,39 @@ def test_tallies_of_parts_add_up_to_the_tally_of_the_whole() -> None:
 
 def test_no_rows_make_an_empty_tally() -> None:
     assert ClassTally.of(np.zeros((0, 3)), np.zeros(0, np.int64), 0.0).num_examples == 0
+
+
+# --- several findings an image
+
+
+def test_findings_are_counted_each_for_itself() -> None:
+    tally = FindingTally.of(np.array([[0.9, 0.2], [0.7, 0.6]]), np.array([[1, 0], [1, 1]]), 1.5)
+    assert (tally.num_examples, tally.loss_sum) == (2, 1.5)
+    assert tally.scores.sum(-1).tolist() == [[0, 2], [1, 1]]  # of the first finding none is without
+    assert tally.scores[0, 1, int(0.9 * SCORE_BINS)] == tally.scores[1, 0, int(0.2 * SCORE_BINS)] == 1
+
+
+def test_findings_of_sites_add_up_to_those_of_all() -> None:
+    rng = np.random.default_rng(0)
+    probabilities, truth = rng.random((50, 3)), rng.integers(0, 2, (50, 3))
+    parts = FindingTally.of(probabilities[:20], truth[:20], 4.0) + FindingTally.of(probabilities[20:], truth[20:], 6.0)
+    whole = FindingTally.of(probabilities, truth, 10.0)
+    assert np.array_equal(whole.scores, parts.scores)
+    assert (parts.loss_sum, parts.num_examples) == (10.0, 50)
+
+
+def test_a_site_without_findings_to_report_adds_nothing() -> None:
+    empty = FindingTally.of(np.zeros((0, 2)), np.zeros((0, 2), np.int64), 0.0)
+    assert empty.num_examples == 0
+    whole = FindingTally.of(np.array([[0.9, 0.2]]), np.array([[1, 0]]), 1.0)
+    assert np.array_equal((whole + empty).scores, whole.scores)
+
+
+# --- segmentations
+
+
+def test_dice_of_patients_is_summed() -> None:
+    one = DiceTally(loss_sum=1.0, num_examples=2, names=("WT", "TC"), dice_sum=np.array([1.5, 1.0]))
+    other = DiceTally(loss_sum=0.5, num_examples=1, names=("WT", "TC"), dice_sum=np.array([0.5, 0.25]))
+    both = one + other
+    assert (both.loss_sum, both.num_examples, both.names, both.dice_sum.tolist()) == (1.5, 3, ("WT", "TC"), [2.0, 1.25])

@@ -6,7 +6,7 @@ from pathlib import Path
 import numpy as np
 import pytest
 
-from wardround.data.catalogue import Catalogue, text_column
+from wardround.data.catalogue import Catalogue, files_of, suffixes_of, text_column
 from wardround.errors import CatalogueError
 
 
@@ -68,3 +68,71 @@ def test_given_classes_set_the_order_and_may_have_no_image(catalogue: Catalogue)
 def test_a_label_that_is_none_of_the_given_classes_is_named(catalogue: Catalogue) -> None:
     with pytest.raises(CatalogueError, match=r"unknown label 'well' in 2 of 3 rows \(first: b\.png\)\. Did you mean .wel.*data\.classes"):
         catalogue.with_classes(("ill", "wel"))
+
+
+# --- several findings an image
+
+
+@pytest.fixture
+def findings(catalogue: Catalogue) -> Catalogue:
+    return replace(catalogue, classes=("Mass", "Nodule", "Hernia"), labels=np.array([[1, 1, 0], [0, 0, 0], [0, 1, 0]]))
+
+
+def test_findings_are_strata_and_so_is_their_absence(findings: Catalogue) -> None:
+    assert findings.task == "multilabel"
+    assert findings.strata == ("Mass", "Nodule", "Hernia", "No Finding")
+    assert findings.stratum_table().tolist() == [[1, 1, 0, 0], [0, 0, 0, 1], [0, 1, 0, 0]]
+    assert findings.counts() == {"Mass": 1, "Nodule": 2, "Hernia": 0, "No Finding": 1, "All images": 3}
+    assert findings.counts(np.array([1])) == {"Mass": 0, "Nodule": 0, "Hernia": 0, "No Finding": 1, "All images": 1}
+    assert findings.take(np.array([2, 0])).labels.tolist() == [[0, 1, 0], [1, 1, 0]]
+
+
+def test_findings_may_be_left_out_and_put_in_order(findings: Catalogue) -> None:
+    found = findings.with_classes(("Nodule", "Mass"))
+    assert found.labels.tolist() == [[1, 1], [0, 0], [1, 0]]
+    with pytest.raises(CatalogueError, match=r"'Nodul', which is no finding.*Did you mean 'Nodule'"):
+        findings.with_classes(("Nodul",))
+
+
+@pytest.mark.parametrize(("labels", "told"), [(np.array([[1, 2, 0]] * 3), r"outside 0\.\.1"), (np.zeros((3, 2), int), "2 columns")])
+def test_findings_are_yes_or_no_and_as_many_as_named(findings: Catalogue, labels: np.ndarray, told: str) -> None:
+    with pytest.raises(CatalogueError, match=told):
+        replace(findings, labels=labels)
+
+
+# --- masks
+
+
+@pytest.fixture
+def drawn(catalogue: Catalogue) -> Catalogue:
+    return replace(catalogue, labels=np.zeros(3, np.int64), masks=text_column(["a.tif", "b.tif", ""]), mask_values={0: 0, 255: 1})
+
+
+def test_masks_make_a_segmentation_of_one_stratum(drawn: Catalogue) -> None:
+    assert drawn.task == "segmentation"
+    assert drawn.counts() == {"images": 3}
+    assert drawn.stratum_table().tolist() == [[1], [1], [1]]
+    taken = drawn.take(np.array([1])).masks
+    assert taken is not None and taken.tolist() == ["b.tif"]
+
+
+def test_classes_of_masks_are_fixed(drawn: Catalogue) -> None:
+    with pytest.raises(CatalogueError, match=r"Leave out data\.classes"):
+        drawn.with_classes(("well", "ill"))
+
+
+def test_masks_are_as_many_as_images(drawn: Catalogue) -> None:
+    with pytest.raises(CatalogueError, match="column 'masks' has 1 rows"):
+        replace(drawn, masks=text_column(["a.tif"]))
+
+
+# --- an image in several files
+
+
+@pytest.mark.parametrize(("image", "files", "suffixes"), [
+    ("a/x.png", ["a/x.png"], ()),
+    ("a/x_{t1,t2}.nii.gz", ["a/x_t1.nii.gz", "a/x_t2.nii.gz"], ("t1.nii.gz", "t2.nii.gz")),
+    ("a/x_{t1.nii,t2.nii.gz}", ["a/x_t1.nii", "a/x_t2.nii.gz"], ("t1.nii", "t2.nii.gz"))])
+def test_braces_name_the_files_of_an_image(image: str, files: list[str], suffixes: tuple[str, ...]) -> None:
+    assert files_of(image) == files
+    assert suffixes_of(image) == suffixes

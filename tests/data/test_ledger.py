@@ -63,3 +63,11 @@ def test_the_csv_holds_a_row_an_image_whatever_its_name(tmp_path: Path) -> None:
 
 def test_counts_are_plain_numbers_for_json() -> None:
     assert all(type(number) is int for number in ledger_of(1, 1, 1).counts().values())
+
+
+def test_too_many_failures_say_what_is_wrong_with_the_first() -> None:
+    failed = text_column(["", "channels", "truncated"])
+    ledger = Ledger.of(text_column(["a", "b", "c"]), failed=failed, skipped=failed,
+                       detail=text_column(["odd", "b: 4 channels, set data.channels = 4.", "c: damaged"]))
+    with pytest.raises(DataError, match=r"b \(channels\), c \(truncated\)\..* The first: b: 4 channels, set data\.channels = 4\.$"):
+        ledger.check(0.5)

@@ -177,3 +177,39 @@ def test_leaking_rows_do_not_weigh_in_the_shares() -> None:
     found = homes(SitesPlan(num=3), labels=np.zeros(90, int), groups=groups, split=split)
     assert [int((found[:60] == site).sum()) for site in ("site-1", "site-2", "site-3")] == [20, 20, 20]
     assert set(found[60:]) == {found[0]}
+
+
+# --- images that belong to several strata
+
+
+FINDINGS = ("Mass", "Nodule", "Hernia", "No Finding")
+
+
+def of_findings(plan: SitesPlan, num: int = 400, seed: int = 0) -> tuple[np.ndarray, np.ndarray]:
+    """Homes, and the table of strata."""
+    labels = np.random.default_rng(seed).random((num, 3)) < (0.5, 0.3, 0.02)
+    strata = np.concatenate([labels, ~labels.any(1, keepdims=True)], axis=1).astype(np.int64)
+    return partition(strata, np.arange(num), text_column((["train"] * 7 + ["val"] + ["test"] * 2) * (num // 10)), plan, classes=FINDINGS,
+                     seed=seed), strata
+
+
+def test_every_site_gets_its_share_of_each_finding() -> None:
+    found, strata = of_findings(SitesPlan(num=4))
+    counts = np.array([strata[found == site].sum(0) for site in sorted(set(found))])
+    assert np.ptp(counts[:, (0, 1, 3)], axis=0).max() <= 6
+    assert counts[:, 2].min() >= 1
+
+
+def test_findings_are_skewed_by_a_small_alpha_and_every_row_has_a_home() -> None:
+    found, strata = of_findings(SitesPlan(num=3, partition="dirichlet", alpha=0.3))
+    assert set(found) == {"site-1", "site-2", "site-3"}
+    shares = np.array([strata[found == site].sum(0) for site in sorted(set(found))]) / strata.sum(0)
+    assert np.ptp(shares[:, (0, 1, 3)], axis=0).max() > 0.3
+
+
+@pytest.mark.parametrize("kind", ["iid", "quantity", "dirichlet", "shards"])
+def test_images_with_masks_are_dealt_as_one_stratum(kind: str) -> None:
+    found = partition(np.ones((400, 1), np.int64), GROUPS // 4, text_column(["train"] * 280 + ["val"] * 40 + ["test"] * 80),
+                      SitesPlan(partition=kind, alpha=1.0), classes=("images",), seed=0)
+    assert set(found) == {"site-1", "site-2", "site-3"}
+    assert all(len(set(found[group == GROUPS // 4])) == 1 for group in range(100))

@@ -1,5 +1,6 @@
 from dataclasses import replace
 from pathlib import Path
+from shutil import copytree
 from types import SimpleNamespace
 
 import numpy as np
@@ -9,9 +10,10 @@ from PIL import Image
 from wardround.core.events import Event, Note
 from wardround.data import prepare as module
 from wardround.data.catalogue import Catalogue, text_column
+from wardround.data.datasets.nih_chestxray14 import FINDINGS
 from wardround.data.prepare import Prepared, check, prepare
 from wardround.data.split import check_no_leak
-from wardround.errors import DataError
+from wardround.errors import DataError, PlanError
 from wardround.plan.schema import Plan
 from wardround.rng import stream
 
@@ -232,3 +234,87 @@ def test_kermany_person_ids_shared_by_train_and_test_are_170(real_data: Path) ->
     assert ready.leaks.val["patient"] == 0
     assert homes_of_groups(ready) == len(set(ready.groups[ready.homes != ""]))
     check_no_leak(ready.split, ready.groups)
+
+
+# --- masks, volumes and several findings
+
+
+def plan_of(dataset: str, folder: Path, **sections: dict[str, object]) -> Plan:
+    settings = {"split": {"val": 0.25, "test": 0.25}, "sites": {"num": 2}, **sections}
+    return Plan.model_validate({"name": "t", **settings, "data": {"dataset": dataset, "folder": folder, "size": 16,
+                                                                  **sections.get("data", {})}})
+
+
+def test_a_patient_s_slices_stay_together(slices: Path) -> None:
+    ready = prepare(plan_of("image-mask", slices))
+    assert ready.masks is not None and ready.masks.shape == (24, 16, 16)
+    places = set(zip(ready.catalogue.patients, ready.split, ready.homes, strict=True))
+    assert len(places) == 12
+    assert set(ready.counts()["site-1"]) == {"images"}
+
+
+def test_a_mask_that_cannot_be_read_is_a_row_of_the_ledger(slices: Path, tmp_path: Path) -> None:
+    folder = copytree(slices, tmp_path / "data")
+    torn = folder / "masks" / "03.tif"
+    torn.write_bytes(torn.read_bytes()[:200])
+    Image.fromarray(np.full((32, 32), 7, np.uint8)).save(folder / "masks" / "04.tif")
+    ready = prepare(plan_of("image-mask", folder, data={"max_failed": 0.1}))
+    assert ready.ledger.reasons() == {"truncated": 1, "mask_values": 1}
+    assert ready.split[[3, 4]].tolist() == ["out", "out"]
+    assert len(ready.rows(None, "train")) + len(ready.rows(None, "val")) + len(ready.rows(None, "test")) == 22
+    with pytest.raises(DataError, match=r"03\.png \(truncated\), images/04\.png \(mask_values\)"):
+        prepare(plan_of("image-mask", folder))
+
+
+def test_volumes_are_grouped_by_patient_and_equal_voxels(brains: Path, tmp_path: Path) -> None:
+    folder = copytree(brains, tmp_path / "data")
+    for name in ("flair", "t1", "t1ce", "t2", "seg"):  # the same scan under another patient's name
+        source = folder / "BraTS20_Training_001" / f"BraTS20_Training_001_{name}.nii.gz"
+        (folder / "BraTS20_Training_005" / f"BraTS20_Training_005_{name}.nii.gz").write_bytes(source.read_bytes())
+    torn = folder / "BraTS20_Training_008" / "BraTS20_Training_008_seg.nii.gz"
+    torn.write_bytes(torn.read_bytes()[:100])
+    ready = prepare(plan_of("brats2020", folder, data={"dims": 3, "channels": 4, "patch": (8, 8, 8), "max_failed": 0.2}))
+    assert ready.groups[0] == ready.groups[4] != ready.groups[1]
+    assert ready.groups[7] == -1
+    assert ready.ledger.reasons() == {"truncated": 1}
+    assert len(set(ready.groups)) == 7
+
+
+def test_findings_are_counted_with_those_who_have_none(xrays: Path) -> None:
+    ready = prepare(plan_of("nih-chestxray14", xrays))
+    held = ready.counts()
+    train = ready.catalogue.labels[ready.rows(None, "train")]
+    assert sum(counts["Mass"] for counts in held.values()) == train[:, FINDINGS.index("Mass")].sum()
+    assert sum(counts["No Finding"] for counts in held.values()) == (train.sum(1) == 0).sum()
+    assert sum(counts["All images"] for counts in held.values()) == len(train)
+    for site in ready.site_names:
+        assert held[site]["Hernia"] == 0
+        assert held[site]["Mass"] >= 2
+
+
+def test_findings_that_the_plan_leaves_out_are_forgotten(xrays: Path) -> None:
+    ready = prepare(plan_of("nih-chestxray14", xrays, data={"classes": ("Effusion", "Mass")}))
+    assert ready.catalogue.classes == ("Effusion", "Mass")
+    assert ready.catalogue.labels.shape == (40, 2)
+    assert ready.catalogue.labels.sum(0).tolist() == [24, 16]
+
+
+@pytest.mark.parametrize(("kind", "dataset", "published"), [("slices", "image-mask", {"": {"images": 24}}),
+                                                            ("xrays", "nih-chestxray14", None)])
+def test_check_looks_at_masks_and_findings_too(kind: str, dataset: str, published: object, request: pytest.FixtureRequest) -> None:
+    found = check(plan_of(dataset, request.getfixturevalue(kind)))
+    assert found.used == found.images
+    assert found.num_conflicting == 0
+    assert found.published == published or found.published[""]["Mass"] == 16
+
+
+def test_volumes_have_no_simulated_scanner(brains: Path) -> None:
+    with pytest.raises(PlanError, match="feature-shift"):
+        prepare(plan_of("brats2020", brains, data={"dims": 3, "channels": 4}, sites={"num": 2, "partition": "feature-shift"}))
+
+
+def test_pictures_with_masks_may_have_one(slices: Path) -> None:
+    plain = prepare(plan_of("image-mask", slices))
+    shifted = prepare(plan_of("image-mask", slices, sites={"num": 2, "partition": "feature-shift", "strength": 1.0}))
+    assert (shifted.pixels != plain.pixels).any()
+    assert np.array_equal(shifted.masks, plain.masks)

@@ -1,3 +1,4 @@
+from dataclasses import replace
 from pathlib import Path
 
 import numpy as np
@@ -6,7 +7,7 @@ from hypothesis import given, reject, settings
 from hypothesis import strategies as st
 
 from wardround.data.catalogue import Catalogue, text_column
-from wardround.data.split import check_no_leak, deal, find_leaks, split
+from wardround.data.split import check_no_leak, deal, find_leaks, group_counts, split
 from wardround.errors import CatalogueError, DataError
 from wardround.plan.schema import SplitPlan
 from wardround.rng import stream
@@ -151,3 +152,31 @@ def test_a_long_list_of_leaks_keeps_ten_examples() -> None:
     report = find_leaks(splits, patients=text_column([""] * 60), digests=text_column([""] * 60), near=same, groups=same)
     assert report.test == {"patient": 0, "identical": 0, "near-duplicate": 30, "any": 30}
     assert report.examples["any"] == tuple((30 + i, i) for i in range(10))
+
+
+# --- images that belong to several strata
+
+
+def test_rows_of_each_stratum_are_counted_by_group() -> None:
+    table = np.array([[1, 1, 0], [0, 0, 1], [0, 1, 0]])
+    assert group_counts(table, np.array([1, 0, 1])).tolist() == [[0, 0, 1], [1, 2, 0]]
+
+
+def test_findings_keep_their_share_in_every_part() -> None:
+    rng = stream(0, "test", "findings")
+    labels = (rng.random((600, 3)) < (0.5, 0.2, 0.05)).astype(np.int64)
+    groups = np.arange(600) // 2
+    chosen = split(replace(catalogue(np.zeros(600, int)), labels=labels), groups, SplitPlan(val=0.1, test=0.2))
+    check_no_leak(chosen, groups)
+    for finding in range(3):
+        found = shares(chosen[labels[:, finding] == 1])
+        assert found == pytest.approx({"train": 0.7, "val": 0.1, "test": 0.2}, abs=0.06)
+    assert shares(chosen) == pytest.approx({"train": 0.7, "val": 0.1, "test": 0.2}, abs=0.03)
+
+
+def test_patients_with_masks_are_split_by_their_number_of_slices() -> None:
+    sizes = [20, 40, 60, 30, 10, 50, 20, 40, 60, 30, 10, 30]
+    groups = np.repeat(np.arange(12), sizes)
+    own = replace(catalogue(np.zeros(400, int)), masks=text_column(["m"] * 400))
+    chosen = split(own, groups, SplitPlan(val=0.15, test=0.25))
+    assert shares(chosen) == pytest.approx({"train": 0.6, "val": 0.15, "test": 0.25}, abs=0.04)

@@ -138,3 +138,80 @@ def test_a_setting_does_not_change_what_the_others_draw() -> None:
 def test_all_channels_of_an_image_move_together() -> None:
     result = augment(blob().repeat(1, 3, 1, 1), **ALL)
     assert torch.equal(result[:, 0], result[:, 2])
+
+
+# --- ImageNet's colours
+
+
+def test_imagenet_is_by_channel_in_colour_and_by_the_mean_in_grey() -> None:
+    white = torch.full((1, 3, 2, 2), 255, dtype=torch.uint8)
+    assert normalise(white, "imagenet")[0, :, 0, 0].tolist() == pytest.approx([0.515 / 0.229, 0.544 / 0.224, 0.594 / 0.225])
+    assert normalise(white[:, :1], "imagenet").unique().tolist() == pytest.approx([(1 - 0.449) / 0.226])
+
+
+# --- volumes
+
+
+@pytest.mark.parametrize("how", ["fixed", "image", "imagenet"])
+def test_floats_are_in_network_units_already(how: str) -> None:
+    volumes = torch.randn(2, 1, 3, 4, 5).half()
+    assert torch.equal(normalise(volumes, how), volumes.float())  # type: ignore[arg-type]
+
+
+def test_all_slices_and_channels_of_a_volume_move_alike_and_volumes_apart() -> None:
+    volumes = blob(6)[:, :, None].repeat(1, 2, 4, 1, 1)
+    found = augment(volumes, **ALL)
+    assert found.shape == volumes.shape
+    assert torch.allclose(found, found[:, :1, :1].expand_as(found))
+    assert len(found[:, 0, 0].flatten(1).unique(dim=0)) == 6
+
+
+def test_a_volume_of_one_slice_changes_as_its_picture_does() -> None:
+    assert torch.allclose(augment(blob()[:, :, None], **ALL)[:, :, 0], augment(blob(), **ALL))
+
+
+# --- images with masks
+
+
+def paired(images: Tensor, masks: Tensor, **settings: object) -> tuple[Tensor, Tensor]:
+    changed, moved = Augment(AugmentPlan.model_validate(settings)).pair(images, masks, torch.Generator().manual_seed(0))
+    assert moved is not None
+    return changed, moved
+
+
+def test_a_mask_moves_with_its_image_and_keeps_its_values() -> None:
+    masks = 3 * (blob()[:, 0] > 0).long()
+    changed, moved = paired(blob(), masks, flip=True, rotate_deg=30, scale=0.2, shift=0.1)
+    assert moved.dtype == torch.int64
+    assert set(moved.unique().tolist()) == {0, 3}
+    own = torch.where(moved[:, None] == 3, 2.0, -2.0)
+    assert (centres(own) - centres(changed)).abs().max() < 0.6
+    assert torch.equal(changed, augment(blob(), flip=True, rotate_deg=30, scale=0.2, shift=0.1))
+
+
+def test_high_class_numbers_survive() -> None:
+    masks = (250 + torch.arange(5)).repeat(1, 5, 1)
+    assert set(paired(torch.zeros(1, 1, 5, 5), masks, rotate_deg=20)[1].unique().tolist()) <= set(range(250, 255))
+
+
+def test_brightness_leaves_the_mask() -> None:
+    masks = (blob()[:, 0] > 0).long()
+    changed, moved = paired(blob(), masks, intensity=0.3)
+    assert torch.equal(moved, masks)
+    assert not torch.equal(changed, blob())
+
+
+def test_a_volume_s_mask_moves_in_its_planes() -> None:
+    images = blob(8)[:, :, None].repeat(1, 1, 3, 1, 1)
+    masks = (images[:, 0] > 0).long()
+    masks[:, 2] = 0  # an empty slice stays empty
+    changed, moved = paired(images, masks, flip=True, shift=0.2)
+    assert moved.shape == masks.shape
+    assert not moved[:, 2].any()
+    assert torch.equal(moved[:, 0], moved[:, 1])
+    assert ((changed[:, 0, 0] > 0) == (moved[:, 0] == 1)).float().mean() > 0.99
+
+
+def test_with_all_settings_zero_image_and_mask_are_those_given() -> None:
+    images, masks = blob(2), torch.ones(2, 33, 33, dtype=torch.int64)
+    assert Augment(AugmentPlan()).pair(images, masks, torch.Generator()) == (images, masks)

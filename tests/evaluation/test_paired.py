@@ -6,7 +6,7 @@ from collections.abc import Callable
 import numpy as np
 import pytest
 
-from wardround.core.predictions import Predictions
+from wardround.core.predictions import Measured, Predictions
 from wardround.errors import WardroundError
 from wardround.evaluation import scores
 from wardround.evaluation.paired import compare, verdict
@@ -114,3 +114,49 @@ def test_the_difference_of_equal_models_is_covered_about_as_often_as_said(make_p
     pairs = [[make_predictions(100, model=2 * i + k) for k in range(2)] for i in range(100)]
     shown = [verdict(run({"federated": [[a]], "pooled": [[b]]}, plan=plan)["federated/pooled"]["auroc"]) for a, b in pairs]
     assert 88 <= shown.count("no difference shown") <= 99
+
+
+# --- several findings an image, and segmentations
+
+
+def held(num: int) -> dict[str, np.ndarray]:
+    return {"cases": np.array([f"case-{i:03}" for i in range(num)], object),
+            "groups": np.array([f"patient-{i:03}" for i in range(num)], object),
+            "sites": np.full(num, "north", object), "splits": np.full(num, "test", object)}
+
+
+def segmented(gain: float = 0.0) -> Measured:
+    rng = np.random.default_rng(0)
+    values = np.stack([0.5 + 0.4 * rng.random(30) + gain, np.full(30, np.nan)], 1)
+    return Measured(names=("dice", "volume_error_a"), values=values, **held(30))
+
+
+def found_of(skill: float) -> Predictions:
+    truth = np.stack([np.arange(60) % 2, np.zeros(60)], 1).astype(np.int64)
+    noise = np.random.default_rng(0).normal(size=(60, 2))
+    return Predictions(classes=("Mass", "Hernia"), truth=truth, probabilities=1 / (1 + np.exp(-(noise + skill * truth))), **held(60))
+
+
+def test_a_gain_that_every_patient_has_is_found_exactly() -> None:
+    found = run({"federated": [[segmented(0.05)]], "pooled": [[segmented()]]})["federated/pooled"]
+    dice = found["dice"]
+    assert (dice["difference"], dice["difference_low"], dice["difference_high"]) == pytest.approx((0.05, 0.05, 0.05))
+    assert verdict(dice) == "higher"
+    assert verdict(found["volume_error_a"]) == "not estimable"
+
+
+def test_findings_are_paired_each() -> None:
+    found = run({"federated": [[found_of(1.0)]], "pooled": [[found_of(2.0)]]})["federated/pooled"]
+    assert verdict(found["auroc_Mass"]) == "lower"
+    assert found["auroc"]["difference"] == pytest.approx(found["auroc_Mass"]["difference"])
+    assert set(found["auroc_Hernia"].values()) == {None}
+    json.dumps(found, allow_nan=False)
+
+
+def test_other_truth_other_measures_or_another_task_are_refused() -> None:
+    other = found_of(1.0)
+    other.truth[3, 1] = 1
+    renamed = Measured(names=("dice", "volume_error_b"), values=segmented().values, **held(30))
+    for first, second in ((found_of(1.0), other), (segmented(), renamed), (segmented(), found_of(1.0))):
+        with pytest.raises(WardroundError, match="same test cases"):
+            run({"federated": [[first]], "pooled": [[second]]})

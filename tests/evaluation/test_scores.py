@@ -7,7 +7,7 @@ from dataclasses import replace
 import numpy as np
 import pytest
 
-from wardround.core.predictions import Predictions
+from wardround.core.predictions import Measured, Predictions, Results
 from wardround.errors import WardroundError
 from wardround.evaluation import metrics, scores
 from wardround.evaluation.intervals import Bootstrap
@@ -170,3 +170,74 @@ def test_confusion_counts_test_rows_by_truth() -> None:
                        probabilities=np.array([[0.9, 0.1], [0.4, 0.6], [0.7, 0.3], [0.1, 0.9], [0.2, 0.8]]))
     assert scores.confusion(rows).tolist() == [[1, 0], [1, 2]]
     assert scores.confusion(rows, 0.7).tolist() == [[1, 0], [2, 1]]
+
+
+# --- several findings an image, and segmentations
+
+
+def findings_of(num: int = 80) -> Predictions:
+    """Three findings; the third has no image that shows it."""
+    truth = (stream(0, "findings").random((num, 3)) < (0.5, 0.2, 0.0)).astype(np.int64)
+    probabilities = 1 / (1 + np.exp(-(stream(1, "findings").normal(size=(num, 3)) + 1.5 * truth)))
+    return Predictions(classes=("Mass", "Nodule", "Hernia"), truth=truth, probabilities=probabilities, **held(num))
+
+
+def measured_of(num: int = 40) -> Measured:
+    values = stream(2, "measured").random((num, 3))
+    values[:5, 1] = np.nan
+    values[:, 2] = np.nan
+    return Measured(names=("dice", "hd95", "volume_error_a"), values=values, **held(num))
+
+
+def held(num: int) -> dict[str, np.ndarray]:
+    return {"cases": np.array([f"case-{i:03}" for i in range(num)], object),
+            "groups": np.array([f"patient-{i:03}" for i in range(num)], object),
+            "sites": np.array([("north", "south")[i % 2] for i in range(num)], object), "splits": np.full(num, "test", object)}
+
+
+def test_findings_are_scored_each_and_in_the_mean_over_those_there_are() -> None:
+    found = judge(findings_of())
+    assert list(found) == ["auroc", "auprc", "brier", "ece", "auroc_Mass", "auroc_Nodule", "auroc_Hernia", "auprc_Mass", "auprc_Nodule",
+                           "auprc_Hernia"]
+    assert found["auroc_Hernia"] == found["auprc_Hernia"] == {"value": None, "low": None, "high": None}
+    assert found["auroc"]["value"] == pytest.approx((found["auroc_Mass"]["value"] + found["auroc_Nodule"]["value"]) / 2)
+    for name in ("auroc", "auprc", "brier", "auroc_Mass"):
+        assert found[name]["low"] < found[name]["value"] < found[name]["high"]
+    json.dumps(found, allow_nan=False)
+
+
+def test_segmentations_are_means_over_patients_that_have_the_measure() -> None:
+    rows = measured_of()
+    found = judge(rows)
+    assert found["dice"]["value"] == pytest.approx(rows.values[:, 0].mean())
+    assert found["hd95"]["value"] == pytest.approx(rows.values[5:, 1].mean())
+    assert found["volume_error_a"] == {"value": None, "low": None, "high": None}
+    assert found["dice"]["low"] < found["dice"]["value"] < found["dice"]["high"]
+
+
+@pytest.mark.parametrize("make", [findings_of, measured_of])
+def test_sites_and_means_over_models_are_scored_alike(make: Callable[[], Results]) -> None:
+    rows = make()
+    by_site = scores.per_site(rows, threshold=None, plan=PLAN, seed=0)
+    assert {site: found["num_test"] for site, found in by_site.items()} == {"north": len(rows) // 2, "south": len(rows) // 2}
+    name = "auroc" if isinstance(rows, Predictions) else "dice"
+    own = judge(rows.take(rows.sites == "north"))
+    assert by_site["north"]["metrics"][name] == own[name]
+    assert scores.mean_scores([rows, rows], thresholds=[None, None], plan=PLAN, seed=0) == judge(rows)
+
+
+def test_segmentations_that_leak_are_judged_apart() -> None:
+    rows = measured_of()
+    rows.splits[:4] = "test-leak"
+    assert judge(rows)["dice"]["value"] == pytest.approx(rows.values[4:, 0].mean())
+    found = scores.published(rows, threshold=None, plan=PLAN, seed=0)
+    assert found is not None
+    assert (found["num_test"], found["num_leaking"]) == (40, 4)
+    assert found["metrics"]["dice"]["value"] == pytest.approx(rows.values[:, 0].mean())
+
+
+def test_findings_of_a_diverged_model_are_named_as_such() -> None:
+    rows = findings_of()
+    rows.probabilities[3, 1] = np.nan
+    with pytest.raises(WardroundError, match="the model diverged"):
+        judge(rows)

@@ -24,3 +24,8 @@ def test_the_gallery_holds_the_surest_wrong_test_images_one_a_patient_and_no_id(
         assert kept["images"].ravel().tolist() == [6, 7]  # p1's surer image, p2; the leaking and the right one are left out
         assert kept["probability"].tolist() == [0.9, 0.7]
         assert kept["site"].tolist() == ["n", "s"]
+
+
+def test_volumes_leave_no_wrong_answers_to_look_at(tmp_path) -> None:
+    write_errors(tmp_path, SimpleNamespace(), np.array([0]), SimpleNamespace(volumes=object()))
+    assert not list(tmp_path.iterdir())

@@ -116,6 +116,7 @@ def test_the_table_names_each_mask(slices_run, slices, tmp_path) -> None:
     from wardround.cli.results import as_csv
 
     (tmp_path / "broken.png").write_text("no picture")
-    table = list(csv.DictReader(as_csv(predict(slices_run, [tmp_path / "broken.png", slices / "images" / "00.png"], tmp_path)).splitlines()))
+    found = predict(slices_run, [tmp_path / "broken.png", slices / "images" / "00.png"], tmp_path)
+    table = list(csv.DictReader(as_csv(found).splitlines()))
     assert table[0]["mask"] == "" and "not an image" in table[0]["error"]
     assert Path(table[1]["mask"]).is_file() and table[1]["error"] == ""

@@ -12,8 +12,9 @@ from wardround.core.events import RoundFinished
 from wardround.core.predictions import Measured, Predictions
 from wardround.data.prepare import prepare
 from wardround.errors import Resumable
+from wardround.plan.schema import Plan
 from wardround.runs.folder import RunFolder
-from wardround.session import resume, run
+from wardround.session import predict, resume, run
 
 SLICE_MEASURES = ("dice", "hd95", "dice_foreground", "hd95_foreground", "volume_error_foreground")
 
@@ -162,15 +163,18 @@ def test_frozen_batch_norm_keeps_its_statistics(xrays_plan, tmp_path) -> None:
 # --- labels of volumes
 
 
-def test_volumes_with_labels_are_told_apart_by_their_slices(scans, tmp_path) -> None:
-    from wardround.plan.schema import Plan
-
+def test_volumes_with_labels_are_told_apart_by_their_slices_and_new_ones_too(scans, tmp_path) -> None:
     plan = Plan.model_validate({
         "name": "tiny", "data": {"dataset": "folder", "folder": scans, "dims": 3, "patch": (6, 16, 16)}, "sites": {"num": 2},
         "split": {"val": 0.2, "test": 0.3}, "model": {"name": "slice-sequence", "width": 8, "hidden": 8},
-        "recipe": {"batch_size": 4, "optimizer": "adam", "lr": 0.01}, "rounds": {"num": 2}, "engine": {"workers": 1},
+        "recipe": {"batch_size": 4, "optimizer": "adam", "lr": 0.01}, "rounds": {"num": 2}, "engine": {"workers": 1, "precision": "fp32"},
         "evaluation": {"resamples": 100}, "augment": {"flip": True}})
     folder = run(plan, out=tmp_path)
     assert folder.scores()["task"] == "binary"
-    assert folder.predictions().probabilities.sum(1) == pytest.approx(1)
+    tested = folder.predictions()
+    assert tested.probabilities.sum(1) == pytest.approx(1)
+    again = predict(folder, [scans])
+    assert len(again) == 20
+    found = {tuple(round(p, 4) for p in prediction.probabilities.values()) for prediction in again}
+    assert {tuple(row.round(4)) for row in tested.probabilities} <= found
     assert not (folder.path / "figures" / "errors.npz").exists()

@@ -2,8 +2,9 @@
 
 import pytest
 
-from wardround.errors import DataError, WardroundError
+from wardround.errors import DataError, PlanError, WardroundError
 from wardround.session import predict, run
+from wardround.session.prediction import images_of
 
 
 def test_the_test_rows_get_the_same_probabilities_again(plan_with, images, tmp_path) -> None:
@@ -33,3 +34,47 @@ def test_what_is_not_there_is_named(plan_with, tmp_path) -> None:
         predict(run_folder, [tmp_path / "empty"])
     with pytest.raises(WardroundError, match="does not exist"):
         predict(tmp_path / "empty", [])
+
+
+def test_each_finding_gets_its_own_probability_and_the_test_rows_their_old_ones(xrays_run, xrays) -> None:
+    found = predict(xrays_run, [xrays / "images"])
+    assert len(found) == 40
+    assert tuple(found[0].probabilities) == xrays_run.predictions().classes
+    rows = {tuple(round(p, 5) for p in prediction.probabilities.values()) for prediction in found}
+    assert {tuple(row.round(5)) for row in xrays_run.predictions().probabilities} <= rows
+    assert any(sum(row) > 1.01 or sum(row) < 0.99 for row in rows)
+
+
+@pytest.mark.parametrize("kind", ["slices", "brains"])
+def test_a_model_that_draws_masks_needs_a_folder_for_them(kind, request) -> None:
+    with pytest.raises(PlanError, match="--out DIR"):
+        predict(request.getfixturevalue(f"{kind}_run"), [request.getfixturevalue(kind)])
+
+
+def test_a_folder_given_to_a_model_that_draws_nothing_stays_away(xrays_run, xrays, tmp_path) -> None:
+    [found] = predict(xrays_run, [xrays / "images" / "00000000_000.png"], tmp_path / "out")
+    assert found.mask is None and len(found.probabilities) == 14
+    assert not (tmp_path / "out").exists()
+
+
+def test_a_masks_folder_that_cannot_be_made_is_named(slices_run, slices, tmp_path) -> None:
+    (tmp_path / "file").write_text("")
+    with pytest.raises(PlanError, match=r"file.*--out"):
+        predict(slices_run, [slices / "images" / "00.png"], tmp_path / "file")
+
+
+@pytest.mark.parametrize(("name", "suffixes", "image"), [
+    ("a.png", (), "a.png"), ("x_flair.nii.gz", ("flair.nii.gz", "t1.nii.gz"), "x_{flair.nii.gz,t1.nii.gz}"),
+    ("x_t1.nii.gz", ("flair.nii.gz", "t1.nii.gz"), "x_t1.nii.gz")])
+def test_an_image_of_several_files_is_named_by_the_first(tmp_path, name, suffixes, image) -> None:
+    (tmp_path / name).write_text("")
+    assert list(images_of([tmp_path / name], suffixes)) == [(tmp_path / name, tmp_path, image)]
+
+
+def test_below_a_folder_an_image_of_several_files_counts_once(tmp_path) -> None:
+    for name in ("b/x_t1.nii", "b/x_flair.nii", "a/y_flair.nii", "a/y_seg.nii"):
+        (tmp_path / name).parent.mkdir(exist_ok=True)
+        (tmp_path / name).write_text("")
+    found = list(images_of([tmp_path], ("flair.nii", "t1.nii")))
+    assert [image for _, _, image in found] == ["y_{flair.nii,t1.nii}", "x_{flair.nii,t1.nii}"]
+    assert [root.name for _, root, _ in found] == ["a", "b"]

@@ -99,3 +99,15 @@ def test_global_random_numbers_are_left_alone() -> None:
     torch.manual_seed(1)
     site.fit(site.model_with(order.params), order)
     assert torch.equal(torch.rand(3), expected)
+
+
+def test_what_is_not_shared_stays_at_a_site_and_its_optimizer_knows_nothing_of_it() -> None:
+    blueprint = toy_blueprint(recipe=Recipe(lr=0.1, batch_size=4, keep_optimizer=True))
+    own = blueprint.plan.model_copy(update={"model": blueprint.plan.model.model_copy(update={"share": ("5.*",)})})
+    site = site_of(replace(blueprint, plan=own))
+    model = site.bench.model
+    before = {name: tensor.clone() for name, tensor in model.tensors().items()}
+    order = Order(round=1, params=model.params.clone(), recipe=own.recipe)
+    site.fit(site.model_with(order.params), order)
+    assert {name for name, tensor in model.tensors().items() if not torch.equal(tensor, before[name])} == {"5.weight", "5.bias"}
+    assert site.memory["optimizer.velocity"].numel() == 16 * 2 + 2

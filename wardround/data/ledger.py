@@ -48,14 +48,16 @@ class Ledger:
         return dict(Counter(self.reason[self.status != "used"].tolist()).most_common())
 
     def check(self, max_failed: float) -> None:
-        """Raise DataError naming up to ten files if more than the share max_failed of the images could not be read."""
+        """Raise DataError naming up to ten files, and what is wrong with the first, if more than the share max_failed of the images
+        could not be read."""
         failed = np.flatnonzero(self.status == "failed")
         if len(failed) <= max_failed * len(self):
             return
         named = ", ".join(f"{self.images[row]} ({self.reason[row]})" for row in failed[:NAMED])
         rest = f" and {len(failed) - NAMED} more" if len(failed) > NAMED else ""
+        first = f" The first: {self.detail[failed[0]]}" if self.detail[failed[0]] else ""
         raise DataError(f"{len(failed)} of {len(self)} images cannot be read ({len(failed) / len(self):.1%}, allowed: "
-                        f"{max_failed:.1%}): {named}{rest}. Repair or remove them, or allow more with data.max_failed.")
+                        f"{max_failed:.1%}): {named}{rest}. Repair or remove them, or allow more with data.max_failed.{first}")
 
     def write(self, path: Path) -> None:
         """Write ledger.csv (image, status, reason), whole or not at all."""

@@ -119,13 +119,16 @@ def write_predictions(path: Path, results: Results) -> None:
 
 
 def read_predictions(path: Path) -> Results:
-    """Read what write_predictions wrote."""
+    """Read what write_predictions wrote; WardroundError naming a file that is absent or holds something else."""
     try:
         with path.open(newline="") as file:
             header, *rows = list(csv.reader(file))
-    except (FileNotFoundError, ValueError) as error:
+        return _results(header, {name: np.array([row[i] for row in rows], dtype=object) for i, name in enumerate(header)})
+    except (FileNotFoundError, ValueError, IndexError, KeyError) as error:
         raise WardroundError(f"{path} holds no predictions ({error})") from error
-    table = {name: np.array([row[i] for row in rows], dtype=object) for i, name in enumerate(header)}
+
+
+def _results(header: list[str], table: Mapping[str, np.ndarray]) -> Results:
     held = {"cases": table["case"], "groups": table["group"], "sites": table["site"], "splits": table["split"]}
     classes = tuple(name.removeprefix("p_") for name in header if name.startswith("p_"))
     if not classes:

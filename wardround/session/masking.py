@@ -30,15 +30,12 @@ def write_mask(trained: Trained, root: Path, image: str, out: Path, taken: Colle
     stem, suffix = Path(first.name.removesuffix(".gz")).stem, "png" if trained.data.dims == 2 else "nii.gz"
     path = next(path for path in _names(out, stem, suffix) if path not in taken)
     if trained.data.dims == 2:
-        mask = _numbers(trained)[_picture_labels(trained, load(root, image))]
-        out.mkdir(parents=True, exist_ok=True)
-        Picture.fromarray(mask).save(path)
+        Picture.fromarray(_numbers(trained)[_picture_labels(trained, load(root, image))]).save(path)
         return path
     from wardround.data.readers.nifti import write_labels
 
-    mask = _numbers(trained)[_volume_labels(trained, read_volume(root, image, channels=trained.data.channels))]
-    out.mkdir(parents=True, exist_ok=True)
-    write_labels(mask, like=first, path=path)
+    labels = _volume_labels(trained, read_volume(root, image, channels=trained.data.channels))
+    write_labels(_numbers(trained)[labels], like=first, path=path)
     return path
 
 

@@ -39,8 +39,8 @@ def predict(run: RunFolder | Path | str, paths: Sequence[Path | str], out: Path 
     are written, needed by a model that segments.
     """
     trained = Trained.of(run if isinstance(run, RunFolder) else RunFolder(Path(run)))
-    if trained.task == "segmentation" and out is None:
-        raise PlanError("this model draws masks: say where they are to be written with --out DIR")
+    if trained.task == "segmentation":
+        _open(out)
     found: list[Prediction] = []
     for path, root, image in images_of([Path(path) for path in paths], tuple(trained.record["suffixes"])):
         try:
@@ -51,6 +51,16 @@ def predict(run: RunFolder | Path | str, paths: Sequence[Path | str], out: Path 
         except ImageError as error:
             found.append(Prediction(path=path, error=str(error)))
     return found
+
+
+def _open(out: Path | None) -> None:
+    """Make the folder of masks; PlanError if there is none, or it cannot be made."""
+    if out is None:
+        raise PlanError("this model draws masks: say where they are to be written with --out DIR")
+    try:
+        out.mkdir(parents=True, exist_ok=True)
+    except OSError as error:
+        raise PlanError(f"masks cannot be written to {out}: {error.strerror}. Choose another folder with --out DIR.") from error
 
 
 def images_of(paths: Sequence[Path], suffixes: Sequence[str]) -> Iterator[tuple[Path, Path, str]]:

@@ -7,6 +7,7 @@ from dataclasses import dataclass
 from typing import Any
 
 import torch
+from safetensors import SafetensorError
 from safetensors.torch import load_file
 from torch import Tensor
 
@@ -41,7 +42,10 @@ class Trained:
         path = folder.path / "model.safetensors"
         if not path.exists():
             raise WardroundError(f"{path} does not exist: the run has not finished. Continue it: wardround run --resume {folder.path}")
-        model.load_tensors(load_file(path))
+        try:
+            model.load_tensors(load_file(path))
+        except SafetensorError as error:
+            raise WardroundError(f"{path} is damaged ({error}). Copy it again, or repeat the run with --out DIR.") from error
         model.module.eval()
         return Trained(record=record, model=model, loss=make_loss(Recipe(loss=record["loss"]), None, task), data=data)
 

@@ -1,0 +1,54 @@
+"""A run's model, read back."""
+
+import pytest
+import torch
+from safetensors.torch import load_file
+
+from wardround.errors import WardroundError
+from wardround.runs.folder import RunFolder
+from wardround.session.trained import Trained
+
+
+def copied(run: RunFolder, tmp_path) -> RunFolder:
+    for name in ("model.json", "model.safetensors"):
+        (tmp_path / name).write_bytes((run.path / name).read_bytes())
+    return RunFolder(tmp_path)
+
+
+def test_the_model_holds_the_tensors_of_the_best_round(slices_run) -> None:
+    trained = Trained.of(slices_run)
+    kept = load_file(slices_run.path / "model.safetensors")
+    assert kept.keys() == trained.model.tensors().keys()
+    assert all(torch.equal(kept[name], tensor) for name, tensor in trained.model.tensors().items())
+    assert (trained.task, trained.classes) == ("segmentation", ("background", "foreground"))
+    assert not trained.model.module.training
+
+
+def test_the_network_answers_as_its_task_asks(slices_run, brains_run, xrays_run) -> None:
+    assert Trained.of(slices_run).network(torch.zeros(3, 1, 32, 32)).shape == (3, 2, 32, 32)
+    assert Trained.of(brains_run).network(torch.zeros(1, 4, 8, 8, 8)).shape == (1, 4, 8, 8, 8)
+    findings = Trained.of(xrays_run)
+    logits = findings.network(torch.zeros(2, 1, 16, 16))
+    assert logits.shape == (2, 14)
+    assert torch.equal(findings.loss.probabilities(logits), logits.sigmoid())
+
+
+def test_an_unfinished_run_says_how_to_go_on(slices_run, tmp_path) -> None:
+    folder = copied(slices_run, tmp_path)
+    (tmp_path / "model.safetensors").unlink()
+    with pytest.raises(WardroundError, match=r"has not finished.*--resume"):
+        Trained.of(folder)
+
+
+def test_a_model_cut_short_is_named(slices_run, tmp_path) -> None:
+    folder = copied(slices_run, tmp_path)
+    (tmp_path / "model.safetensors").write_bytes((tmp_path / "model.safetensors").read_bytes()[:500])
+    with pytest.raises(WardroundError, match=r"model\.safetensors.*damaged"):
+        Trained.of(folder)
+
+
+def test_a_model_of_another_run_is_refused(slices_run, xrays_run, tmp_path) -> None:
+    folder = copied(slices_run, tmp_path)
+    (tmp_path / "model.safetensors").write_bytes((xrays_run.path / "model.safetensors").read_bytes())
+    with pytest.raises(WardroundError, match="tensors do not fit the model"):
+        Trained.of(folder)

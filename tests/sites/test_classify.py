@@ -1,0 +1,71 @@
+"""Evaluation of labelled images at a site."""
+
+import numpy as np
+import pytest
+import torch
+from torch import Tensor
+
+from wardround.core.tally import ClassTally, FindingTally
+from wardround.data.feeds import ImageFeed
+from wardround.data.transforms import Augment
+from wardround.errors import SiteError
+from wardround.evaluation.metrics import from_tally
+from wardround.plan.schema import AugmentPlan, Recipe
+from wardround.sites.classify import BATCH, classify
+from wardround.training.losses import make_loss
+
+NUM = BATCH + 20  # more than a batch
+CPU = torch.device("cpu")
+
+
+def feed(labels: np.ndarray) -> ImageFeed:
+    images = np.arange(NUM * 4, dtype=np.int64).reshape(NUM, 1, 2, 2) % 251
+    return ImageFeed(images=images.astype(np.uint8), labels=torch.from_numpy(labels), normalisation="fixed",
+                     augment=Augment(AugmentPlan(flip=True)))
+
+
+def network(images: Tensor) -> Tensor:
+    return images.flatten(1)[:, :2]
+
+
+def test_one_class_an_image_is_summed_and_told_by_row() -> None:
+    images, loss = feed(np.arange(NUM) % 2), make_loss(Recipe(), None, "binary")
+    rows = np.arange(3, NUM)
+    tally, told, values = classify(network=network, rows=rows, detail=True, feed=images, loss=loss, num_classes=2, device=CPU)
+    assert isinstance(tally, ClassTally)
+    assert np.array_equal(told, rows)
+    logits = network(images.plain(rows)[0])
+    assert values == pytest.approx(logits.softmax(1).numpy(), abs=1e-6)
+    assert tally.loss_sum == pytest.approx(float(torch.nn.functional.cross_entropy(logits, images.labels[rows], reduction="sum")), rel=1e-5)
+    assert tally.num_examples == len(rows)
+    assert from_tally(tally)["accuracy"] == pytest.approx(float((logits.argmax(1) == images.labels[rows]).float().mean()))
+
+
+def test_findings_are_judged_each_for_itself() -> None:
+    labels = np.stack([np.arange(NUM) % 2, np.arange(NUM) % 3 == 0], 1).astype(np.int64)
+    images, loss = feed(labels), make_loss(Recipe(loss="binary_cross_entropy"), None, "multilabel")
+    tally, _, values = classify(network=network, rows=np.arange(NUM), detail=True, feed=images, loss=loss, num_classes=2, device=CPU)
+    assert isinstance(tally, FindingTally)
+    assert values == pytest.approx(network(images.plain(np.arange(NUM))[0]).sigmoid().numpy(), abs=1e-6)
+    assert tally.scores[:, 1].sum(-1).tolist() == labels.sum(0).tolist()
+
+
+def test_without_detail_nothing_is_told_of_single_images() -> None:
+    images, loss = feed(np.arange(NUM) % 2), make_loss(Recipe(), None, "binary")
+    tally, _, values = classify(network=network, rows=np.arange(5), detail=False, feed=images, loss=loss, num_classes=2, device=CPU)
+    assert values is None
+    assert tally.num_examples == 5
+
+
+@pytest.mark.parametrize("labels", [np.arange(NUM) % 2, np.ones((NUM, 2), np.int64)])
+def test_a_site_without_rows_reports_nothing(labels: np.ndarray) -> None:
+    task, loss = ("binary", "cross_entropy") if labels.ndim == 1 else ("multilabel", "binary_cross_entropy")
+    tally, told, values = classify(network=network, rows=np.zeros(0, np.int64), detail=True, feed=feed(labels),
+                                   loss=make_loss(Recipe(loss=loss), None, task), num_classes=2, device=CPU)
+    assert (tally.num_examples, len(told), values.shape) == (0, 0, (0, 2))
+
+
+def test_a_model_that_answers_nan_is_a_failure_of_the_site() -> None:
+    with pytest.raises(SiteError, match="training diverged"):
+        classify(network=lambda images: network(images) * float("nan"), rows=np.arange(4), detail=False, feed=feed(np.arange(NUM) % 2),
+                 loss=make_loss(Recipe(), None, "binary"), num_classes=2, device=CPU)
