@@ -3,6 +3,7 @@ from pathlib import Path
 from shutil import copytree
 from types import SimpleNamespace
 
+import nibabel
 import numpy as np
 import pytest
 from PIL import Image
@@ -14,7 +15,7 @@ from wardround.data.datasets.nih_chestxray14 import FINDINGS
 from wardround.data.prepare import Prepared, check, prepare
 from wardround.data.split import check_no_leak
 from wardround.errors import DataError, PlanError
-from wardround.plan.schema import Plan
+from wardround.plan.schema import DataPlan, Plan, SitesPlan
 from wardround.rng import stream
 
 
@@ -318,3 +319,21 @@ def test_pictures_with_masks_may_have_one(slices: Path) -> None:
     shifted = prepare(plan_of("image-mask", slices, sites={"num": 2, "partition": "feature-shift", "strength": 1.0}))
     assert (shifted.pixels != plain.pixels).any()
     assert np.array_equal(shifted.masks, plain.masks)
+
+
+@pytest.mark.parametrize("dims", [2, 3])
+def test_a_changed_mask_is_another_fingerprint(dims: int, slices: Path, brains: Path, tmp_path: Path) -> None:
+    folder = tmp_path / "set"
+    copytree(slices if dims == 2 else brains, folder)
+    data = {"dataset": "image-mask", "size": 32} if dims == 2 else {"dataset": "brats2020", "dims": 3, "channels": 4}
+    plan = Plan(name="masks", data=DataPlan(folder=folder, **data), sites=SitesPlan(num=2))
+    first = prepare(plan).fingerprint
+    assert prepare(plan).fingerprint == first
+    if dims == 2:
+        mask = next((folder / "masks").iterdir())
+        Image.fromarray(255 - np.array(Image.open(mask))).save(mask)
+    else:
+        mask = next(folder.rglob("*seg.nii*"))
+        volume = nibabel.load(mask)
+        nibabel.save(nibabel.Nifti1Image(np.where(np.asarray(volume.dataobj) > 0, 0, 2).astype(np.uint8), volume.affine), mask)
+    assert prepare(plan).fingerprint != first

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import hashlib
 from dataclasses import dataclass
 
 import numpy as np
@@ -26,10 +27,19 @@ class Decoded:
     pixels: np.ndarray
     masks: np.ndarray | None
     volumes: Volumes | None
+    has_masks: bool
     reasons: np.ndarray
     details: np.ndarray
     digests: np.ndarray
     hashes: np.ndarray | None
+
+    def mask_digest(self, row: int) -> str:
+        """SHA-256 of a row's decoded mask, "" where there is none."""
+        if self.reasons[row] != UNKNOWN or not self.has_masks:
+            return ""
+        if self.volumes is not None:
+            return hashlib.sha256(self.volumes.mask(row).tobytes()).hexdigest()
+        return "" if self.masks is None else hashlib.sha256(self.masks[row].tobytes()).hexdigest()
 
 
 def decode(catalogue: Catalogue, plan: DataPlan, watch: Watch) -> Decoded:
@@ -47,12 +57,13 @@ def _pictures(catalogue: Catalogue, plan: DataPlan, watch: Watch) -> Decoded:
         is_readable = reasons == UNKNOWN
         masks, reasons = drawn.pixels, np.where(is_readable, drawn.reasons, reasons)
         details = np.where(is_readable, drawn.details, details)
-    return Decoded(pixels=cache.pixels, masks=masks, volumes=None, reasons=reasons, details=details, digests=cache.digests,
-                   hashes=cache.hashes)
+    return Decoded(pixels=cache.pixels, masks=masks, volumes=None, has_masks=masks is not None, reasons=reasons, details=details,
+                   digests=cache.digests, hashes=cache.hashes)
 
 
 def _volumes(catalogue: Catalogue, plan: DataPlan, watch: Watch) -> Decoded:
     shape = None if catalogue.task == "segmentation" else plan.patch
     volumes = open_volumes(catalogue, spacing_mm=plan.spacing_mm, shape=shape, channels=plan.channels, watch=watch)
-    return Decoded(pixels=np.zeros((0, plan.channels, 0, 0), np.uint8), masks=None, volumes=volumes, reasons=volumes.reasons,
+    return Decoded(pixels=np.zeros((0, plan.channels, 0, 0), np.uint8), masks=None, volumes=volumes,
+                   has_masks=catalogue.masks is not None, reasons=volumes.reasons,
                    details=volumes.details, digests=volumes.digests, hashes=None)

@@ -180,10 +180,10 @@ def _num_repeated(key: np.ndarray) -> int:
 
 
 def _fingerprint(plan: Plan, catalogue: Catalogue, found: Decoded, split: np.ndarray, homes: np.ndarray) -> str:
-    """A hash of images, labels, masks' names, split and sites: two runs with the same one used the same data in the same way."""
+    """A hash of images, labels, masks, split and sites: two runs with the same one used the same data in the same way."""
     shift = [plan.seed, plan.sites.strength] if plan.sites.partition == "feature-shift" else None
     digest = hashlib.sha256(repr((catalogue.classes, plan.data.size, plan.data.channels, shift)).encode())
-    masks = catalogue.images if catalogue.masks is None else catalogue.masks
+    masks = [found.mask_digest(row) for row in range(len(catalogue))]
     for row in zip(catalogue.images, masks, catalogue.labels.tolist(), found.digests, split, homes, strict=True):
         digest.update(repr(tuple(map(str, row))).encode())
     return digest.hexdigest()
