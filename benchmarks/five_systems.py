@@ -29,9 +29,8 @@ WARDROUND = [sys.executable, "-m", "wardround"]
 
 KERMANY_RESNET34 = OUT / "kermany-resnet34" / "kermany-resnet34" / "pooled-seed0" / "model.safetensors"
 ON_CHEST = [f"model.weights={KERMANY_RESNET34}", "model.norm=batch"]
-SCRATCH = ["model.weights=none", "model.norm=group", "model.share=none"]
-LITE0 = ["data.size=96", "model.name=efficientnet-lite0", "model.width=none", "rounds.num=16", "rounds.evaluate_every=1",
-         "recipe.local_epochs=0.5", "recipe.lr=0.03"]
+LITE0 = ["data.size=96", "model.name=efficientnet-lite0", "model.width=none", "model.norm=batch", "recipe.optimizer=adam",
+         "recipe.lr=7e-4", "recipe.batch_size=32", "recipe.local_epochs=0.5", "rounds.num=10", "rounds.evaluate_every=1"]
 
 STUDIES: dict[str, tuple[str, str, str | None, list[str]]] = {  # name -> arms ("compare") or arm ("run"), plan, data, overrides
     "lgg": ("federated,pooled,local", "lgg-mri", "lgg_mri_segmentation", []),
@@ -46,10 +45,9 @@ STUDIES: dict[str, tuple[str, str, str | None, list[str]]] = {  # name -> arms (
     "nih-full": ("federated", "nih-chestxray14", "nih_chestxray14", [*ON_CHEST, "model.share=none"]),
     "nih-head": ("federated", "nih-chestxray14", "nih_chestxray14", [*ON_CHEST, 'model.share=["fc.*"]']),
     "brain-pretrained": ("federated", "brain-tumour-transfer", "brain_tumor_mri", []),
-    "brain-scratch": ("federated", "brain-tumour-transfer", "brain_tumor_mri", SCRATCH),
-    "kermany-pretrained": ("federated", "chest-xray-pneumonia", "chest_xray", [
-        *LITE0, "model.weights=imagenet", "model.norm=batch", 'model.share=["*conv*", "_fc.*"]']),
-    "kermany-scratch": ("federated", "chest-xray-pneumonia", "chest_xray", [*LITE0, "model.norm=group"]),
+    "brain-scratch": ("federated", "brain-tumour-transfer", "brain_tumor_mri", ["model.weights=none"]),
+    "kermany-pretrained": ("federated", "chest-xray-pneumonia", "chest_xray", [*LITE0, "model.weights=imagenet"]),
+    "kermany-scratch": ("federated", "chest-xray-pneumonia", "chest_xray", LITE0),
     "clinics": ("federated,pooled", "brain-tumour-clinics", "brain_tumor_mri", []),
 }
 CONTRASTS = [("lgg-attention", "lgg"), ("brats-attention", "brats"), ("nih", "nih-full"), ("nih-head", "nih-full"),
