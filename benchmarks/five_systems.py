@@ -29,8 +29,8 @@ WARDROUND = [sys.executable, "-m", "wardround"]
 
 KERMANY_RESNET34 = OUT / "kermany-resnet34" / "kermany-resnet34" / "pooled-seed0" / "model.safetensors"
 ON_CHEST = [f"model.weights={KERMANY_RESNET34}", "model.norm=batch"]
-LITE0 = ["data.size=96", "model.name=efficientnet-lite0", "model.width=none", "model.norm=batch", "recipe.optimizer=adam",
-         "recipe.lr=7e-4", "recipe.batch_size=32", "recipe.local_epochs=0.5", "rounds.num=10", "rounds.evaluate_every=1"]
+LITE0 = ["data.size=96", "model.name=efficientnet-lite0", "model.width=none", "model.norm=batch", "recipe.lr=0.02",
+         "recipe.local_epochs=0.5", "rounds.num=8", "rounds.evaluate_every=1"]
 
 STUDIES: dict[str, tuple[str, str, str | None, list[str]]] = {  # name -> arms ("compare") or arm ("run"), plan, data, overrides
     "lgg": ("federated,pooled,local", "lgg-mri", "lgg_mri_segmentation", []),
