@@ -32,6 +32,8 @@ ON_CHEST = [f"model.weights={KERMANY_RESNET34}", "model.norm=batch"]
 LITE0 = ["data.size=96", "model.name=efficientnet-lite0", "model.width=none", "model.norm=batch", "recipe.lr=0.02",
          "recipe.local_epochs=0.5", "rounds.num=8", "rounds.evaluate_every=1"]
 
+LITE0_ON_NIH = ["data.size=96", "model.name=efficientnet-lite0", "model.stem=none", "model.weights=imagenet", "model.norm=batch"]
+
 STUDIES: dict[str, tuple[str, str, str | None, list[str]]] = {  # name -> arms ("compare") or arm ("run"), plan, data, overrides
     "lgg": ("federated,pooled,local", "lgg-mri", "lgg_mri_segmentation", []),
     "lgg-attention": ("federated", "lgg-mri", "lgg_mri_segmentation", ["model.name=attention-unet"]),
@@ -44,13 +46,17 @@ STUDIES: dict[str, tuple[str, str, str | None, list[str]]] = {  # name -> arms (
     "nih": ("federated,pooled", "nih-chestxray14", "nih_chestxray14", ON_CHEST),
     "nih-full": ("federated", "nih-chestxray14", "nih_chestxray14", [*ON_CHEST, "model.share=none"]),
     "nih-head": ("federated", "nih-chestxray14", "nih_chestxray14", [*ON_CHEST, 'model.share=["fc.*"]']),
-    "brain-pretrained": ("federated", "brain-tumour-transfer", "brain_tumor_mri", []),
-    "brain-scratch": ("federated", "brain-tumour-transfer", "brain_tumor_mri", ["model.weights=none"]),
+    "nih-lite0-full": ("federated", "nih-chestxray14", "nih_chestxray14", [*LITE0_ON_NIH, "model.share=none"]),
+    "nih-lite0": ("federated", "nih-chestxray14", "nih_chestxray14", [
+        *LITE0_ON_NIH, 'model.share=["_blocks.1[3-5].*", "_conv_head.*", "_bn1.*", "_fc.*"]']),
+    "nih-lite0-head": ("federated", "nih-chestxray14", "nih_chestxray14", [*LITE0_ON_NIH, 'model.share=["_fc.*"]']),
+    "brain-pretrained": ("federated,pooled", "brain-tumour-clinics", "brain_tumor_mri", []),
+    "brain-scratch": ("federated", "brain-tumour-clinics", "brain_tumor_mri", ["model.weights=none"]),
     "kermany-pretrained": ("federated", "chest-xray-pneumonia", "chest_xray", [*LITE0, "model.weights=imagenet"]),
     "kermany-scratch": ("federated", "chest-xray-pneumonia", "chest_xray", LITE0),
-    "clinics": ("federated,pooled", "brain-tumour-clinics", "brain_tumor_mri", []),
 }
 CONTRASTS = [("lgg-attention", "lgg"), ("brats-attention", "brats"), ("nih", "nih-full"), ("nih-head", "nih-full"),
+             ("nih-lite0", "nih-lite0-full"), ("nih-lite0-head", "nih-lite0-full"),
              ("brain-pretrained", "brain-scratch"), ("kermany-pretrained", "kermany-scratch")]
 NEARLY = 0.95  # of the best validation score: how soon a model is nearly as good as it gets
 
