@@ -5,6 +5,7 @@ from types import SimpleNamespace
 import numpy as np
 
 from wardround.core.predictions import Predictions
+from wardround.data.prepare import prepare
 from wardround.session.gallery import write_errors
 
 
@@ -29,3 +30,11 @@ def test_the_gallery_holds_the_surest_wrong_test_images_one_a_patient_and_no_id(
 def test_volumes_leave_no_wrong_answers_to_look_at(tmp_path) -> None:
     write_errors(tmp_path, SimpleNamespace(), np.array([0]), SimpleNamespace(volumes=object()))
     assert not list(tmp_path.iterdir())
+
+
+def test_volumes_are_shown_upright_as_radiologists_look_at_them(brains_plan, brains_run) -> None:
+    volumes = prepare(brains_plan()).volumes
+    masks = [np.asarray(volumes.mask(row)) for row in np.flatnonzero(volumes.reasons == "")]
+    with np.load(brains_run.path / "figures" / "overlays.npz") as kept:
+        shown = kept["best_truth"]
+    assert any(np.array_equal(shown, mask[:, ::-1, ::-1]) for mask in masks)

@@ -51,8 +51,9 @@ def write_overlays(folder: Path, tested: Measured, rows: np.ndarray, blueprint: 
         case = feed.case(cases[int(rows[chosen])])
         predicted = _predicted(blueprint, best, case.image)
         grey = case.image[min(1, len(case.image) - 1)] if len(case.image) == 3 else case.image[0]  # FLAIR in both kinds of glioma data
-        kept |= {f"{kind}_image": grey.half().numpy(), f"{kind}_truth": case.truth, f"{kind}_predicted": predicted,
-                 f"{kind}_dice": np.array(dice[chosen])}
+        turn = slice(None, None, -1 if case.is_volume else 1)  # RAS volumes: anterior up, the patient's right on the left
+        shown = {"image": grey.half().numpy(), "truth": case.truth, "predicted": predicted}
+        kept |= {f"{kind}_{name}": array[:, turn, turn] for name, array in shown.items()} | {f"{kind}_dice": np.array(dice[chosen])}
     with (folder / "overlays.npz").open("wb") as file:
         np.savez_compressed(file, allow_pickle=False, **kept)
 
