@@ -12,7 +12,7 @@ help:
 	@echo "make demo [DATA=DIR]   the story in a minute, on phantoms or on the real brain-tumour images in DIR"
 	@echo "make test              all tests (those on real images need WARDROUND_DATA)"
 	@echo "make lint              ruff, mypy --strict, import contracts"
-	@echo "make bench             the results of benchmarks/RESULTS.md again, on real images: about 90 minutes on 2 cores"
+	@echo "make bench             the results of benchmarks/RESULTS.md again, on real images: about three hours on 2 cores"
 	@echo "make clean             remove $(VENV) and caches of tools"
 
 setup: $(STAMP)
