@@ -32,6 +32,7 @@ from wardround.sites.segment import examine
 from wardround.sites.site import Bench, SiteRows
 from wardround.strategies import STRATEGIES
 from wardround.strategies.base import Strategy
+from wardround.training.arithmetic import Arithmetic
 from wardround.training.losses import Loss, make_loss
 from wardround.training.schedule import learning_rate
 
@@ -73,8 +74,8 @@ class ArmBlueprint:
     def bench(self) -> Bench:
         weights = None if self.class_weights is None else torch.tensor(self.class_weights, dtype=torch.float32, device=self.device)
         loss = make_loss(self.plan.recipe, weights, self.task)
-        return Bench(model=self.model(), feed=self.feed, loss=loss, examine=self._examine(loss), precision=self.plan.engine.precision,
-                     seed=self.plan.seed)
+        return Bench(model=self.model(), feed=self.feed, loss=loss, examine=self._examine(loss), seed=self.plan.seed,
+                     arithmetic=arithmetic_of(self.plan))
 
     def _examine(self, loss: Loss) -> Examine:
         device, num_classes = torch.device(self.device), len(self.classes)
@@ -196,6 +197,12 @@ def precision_of(plan: Plan) -> Literal["fp32", "bf16"]:
         return "bf16" if torch.cuda.is_bf16_supported() else "fp32"
     has_bf16 = torch.cpu._is_avx512_bf16_supported() or torch.cpu._is_amx_tile_supported()
     return "bf16" if has_bf16 else "fp32"
+
+
+def arithmetic_of(plan: Plan) -> Arithmetic:
+    """How a resolved plan computes; what is still "auto" is the plainest way."""
+    precision = "bf16" if plan.engine.precision == "bf16" else "fp32"
+    return Arithmetic(precision=precision, layout="channels_last" if plan.engine.layout == "channels_last" else "contiguous")
 
 
 def build_strategy(plan: Plan) -> Strategy:

@@ -6,6 +6,7 @@ from torch import nn
 
 from wardround.core.params import FlatModel
 from wardround.plan.schema import Recipe
+from wardround.training.arithmetic import Arithmetic
 from wardround.training.local import local_sgd
 from wardround.training.losses import make_loss
 from wardround.training.optimizers import make_optimizer
@@ -67,6 +68,6 @@ def test_the_training_loss_is_the_mean_over_images_not_batches() -> None:
 def test_bf16_training_stays_near_fp32_and_keeps_fp32_numbers() -> None:
     exact, rough = linear(), linear()
     train(exact, Recipe(lr=1.0))
-    train(rough, Recipe(lr=1.0), precision="bf16")
+    train(rough, Recipe(lr=1.0), arithmetic=Arithmetic(precision="bf16"))
     assert rough.params.flat.dtype == torch.float32
     assert torch.allclose(exact.params.flat, rough.params.flat, atol=2e-2)

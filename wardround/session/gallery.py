@@ -9,13 +9,12 @@ import numpy as np
 import torch
 from torch import Tensor
 
-from wardround.build import ArmBlueprint, patch_of
+from wardround.build import ArmBlueprint, arithmetic_of, patch_of
 from wardround.core.params import Params
 from wardround.core.predictions import Measured, Predictions
 from wardround.data.feeds import CaseFeed
 from wardround.data.prepare import Prepared
 from wardround.sites.segment import segmented
-from wardround.training.local import autocast
 
 NUM_ERRORS = 12  # worst errors kept for the report
 SHOWN = {"best": 1.0, "median": 0.5, "worst": 0.0}  # quantile of Dice
@@ -63,11 +62,10 @@ def _predicted(blueprint: ArmBlueprint, best: Params, image: Tensor) -> np.ndarr
     model = blueprint.model()
     model.load(best)
     model.module.eval()
+    arithmetic = arithmetic_of(blueprint.plan)
 
     def network(images: Tensor) -> Tensor:
-        with autocast(model.device, blueprint.plan.engine.precision):
-            logits: Tensor = model.module(images.to(model.device)).float()
-        return logits
+        return arithmetic.logits(model, images)
 
     with torch.inference_mode():
         logits = segmented(network, image, patch_of(blueprint.plan.data), len(blueprint.classes))

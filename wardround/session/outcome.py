@@ -115,6 +115,7 @@ def write_model(folder: Path, blueprint: ArmBlueprint, prepared: Prepared, cours
     write_json(folder / "model.json", {
         "model": plan.model.model_dump(mode="json"), "task": blueprint.task, "classes": list(blueprint.classes),
         "data": plan.data.model_dump(mode="json", exclude={"folder", "phantoms", "max_failed"}), "precision": plan.engine.precision,
+        "layout": plan.engine.layout,
         "loss": plan.recipe.loss, "threshold": threshold,
         "mask_values": {str(value): label for value, label in prepared.catalogue.mask_values.items()},
         "suffixes": list(suffixes_of(prepared.catalogue.images[0])),

@@ -18,7 +18,7 @@ from wardround.errors import WardroundError
 from wardround.models.build import build_model
 from wardround.plan.schema import DataPlan, ModelPlan, Recipe
 from wardround.runs.folder import RunFolder, read_json
-from wardround.training.local import autocast
+from wardround.training.arithmetic import Arithmetic
 from wardround.training.losses import Loss, make_loss
 
 
@@ -30,6 +30,7 @@ class Trained:
     model: FlatModel
     loss: Loss
     data: DataPlan
+    arithmetic: Arithmetic
 
     @staticmethod
     def of(folder: RunFolder) -> Trained:
@@ -47,7 +48,9 @@ class Trained:
         except SafetensorError as error:
             raise WardroundError(f"{path} is damaged ({error}). Copy it again, or repeat the run with --out DIR.") from error
         model.module.eval()
-        return Trained(record=record, model=model, loss=make_loss(Recipe(loss=record["loss"]), None, task), data=data)
+        arithmetic = Arithmetic(precision=record["precision"], layout=record["layout"])
+        return Trained(record=record, model=model, loss=make_loss(Recipe(loss=record["loss"]), None, task), data=data,
+                       arithmetic=arithmetic)
 
     @property
     def task(self) -> Task:
@@ -60,6 +63,5 @@ class Trained:
 
     def network(self, images: Tensor) -> Tensor:
         """Logits float32 of images in network units, (B, C, ...)."""
-        with torch.inference_mode(), autocast(self.model.device, self.record["precision"]):
-            logits: Tensor = self.model.module(images).float()
-        return logits
+        with torch.inference_mode():
+            return self.arithmetic.logits(self.model, images)

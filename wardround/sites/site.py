@@ -19,7 +19,8 @@ from wardround.rng import global_torch_stream, stream, torch_stream
 from wardround.sites import memory as memories
 from wardround.sites.examine import Examine
 from wardround.sites.memory import Memory
-from wardround.training.local import Batch, Fit, Penalty, autocast, local_sgd
+from wardround.training.arithmetic import Arithmetic
+from wardround.training.local import Batch, Fit, Penalty, local_sgd
 from wardround.training.losses import Loss
 from wardround.training.optimizers import make_optimizer
 
@@ -45,7 +46,7 @@ class Bench:
     feed: Feed
     loss: Loss
     examine: Examine
-    precision: str
+    arithmetic: Arithmetic
     seed: int
 
 
@@ -77,7 +78,7 @@ class Site:
         optimizer = make_optimizer(recipe, model.params.layout.num_trainable, model.device, kept or None)
         with global_torch_stream(self.bench.seed, "layers", self.name, order.round):
             fit = local_sgd(model, self.batches(order), recipe, loss=self.bench.loss, optimizer=optimizer,
-                            precision=self.bench.precision, penalty=penalty, drift=drift)
+                            arithmetic=self.bench.arithmetic, penalty=penalty, drift=drift)
         if recipe.keep_optimizer:
             memories.put(self.memory, "optimizer", optimizer.state())
         return fit
@@ -98,9 +99,7 @@ class Site:
         model.module.eval()
 
         def network(images: Tensor) -> Tensor:
-            with autocast(model.device, self.bench.precision):
-                logits: Tensor = model.module(images.to(model.device)).float()
-            return logits
+            return self.bench.arithmetic.logits(model, images)
 
         with torch.inference_mode():
             tally, rows, values = self.bench.examine(network=network, rows=self.rows.of(order.rows), detail=order.detail)

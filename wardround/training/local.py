@@ -3,18 +3,18 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Iterable
-from contextlib import AbstractContextManager
 from dataclasses import dataclass
 
-import torch
 from torch import Tensor
 
 from wardround.core.params import FlatModel
 from wardround.plan.schema import Recipe
+from wardround.training.arithmetic import Arithmetic
 from wardround.training.losses import Loss
 from wardround.training.optimizers import Optimizer, clip_
 
 Penalty = Callable[[Tensor, Tensor], None]  # (trainable, grads) -> None: adds the gradient of a term of the loss, in place
+FP32 = Arithmetic()
 Batch = tuple[Tensor, Tensor]  # images (B, C, ...) float32 and their truth int64, both on the model's device
 
 
@@ -27,8 +27,8 @@ class Fit:
     train_loss: float
 
 
-def local_sgd(model: FlatModel, batches: Iterable[Batch], recipe: Recipe, *, loss: Loss, optimizer: Optimizer, precision: str = "fp32",
-              penalty: Penalty | None = None, drift: Tensor | None = None) -> Fit:
+def local_sgd(model: FlatModel, batches: Iterable[Batch], recipe: Recipe, *, loss: Loss, optimizer: Optimizer,
+              arithmetic: Arithmetic = FP32, penalty: Penalty | None = None, drift: Tensor | None = None) -> Fit:
     """Take one step of `optimizer` for each batch, changing model.params in place.
 
     penalty joins the loss (FedProx), drift joins the gradient (SCAFFOLD); drift: (num_trainable,). Gradients are clipped to
@@ -38,9 +38,7 @@ def local_sgd(model: FlatModel, batches: Iterable[Batch], recipe: Recipe, *, los
     loss_sum, num_images, num_steps = 0.0, 0, 0
     for images, truth in batches:
         model.grads.zero_()
-        with autocast(model.device, precision):
-            logits = model.module(images)
-        value = loss(logits.float(), truth)
+        value = loss(arithmetic.logits(model, images), truth)
         value.backward()  # type: ignore[no-untyped-call]
         if penalty is not None:
             penalty(model.params.trainable, model.grads)
@@ -53,8 +51,3 @@ def local_sgd(model: FlatModel, batches: Iterable[Batch], recipe: Recipe, *, los
         num_images += len(truth)
         num_steps += 1
     return Fit(num_steps=num_steps, num_images=num_images, train_loss=loss_sum / max(num_images, 1))
-
-
-def autocast(device: torch.device, precision: str) -> AbstractContextManager[None]:
-    """bf16 for the operations that bear it, or plain float32."""
-    return torch.autocast(device.type, torch.bfloat16, enabled=precision == "bf16")

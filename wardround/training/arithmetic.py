@@ -1,0 +1,42 @@
+"""How a network computes: number format and order of pixels in memory. Both change speed, and the last bits of results."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+
+import torch
+from torch import Tensor
+
+from wardround.core.params import FlatModel
+
+
+@dataclass(frozen=True, kw_only=True)
+class Arithmetic:
+    """precision: "bf16" computes in bfloat16 what bears it (autocast), "fp32" everything in float32. layout: "channels_last" keeps
+    the channels of a pixel side by side, "contiguous" the pixels of a channel. A plan's "auto" is replaced before (probe.py)."""
+
+    precision: str = "fp32"
+    layout: str = "contiguous"
+
+    def logits(self, model: FlatModel, images: Tensor) -> Tensor:
+        """The network's answer, float32 on the model's device. images: (B, C, ...) float32, on any device."""
+        images = images.to(model.device)
+        if self.layout == "channels_last":
+            images = channels_last(images)
+        with torch.autocast(model.device.type, torch.bfloat16, enabled=self.precision == "bf16"):
+            logits: Tensor = model.module(images)
+        return logits.float()
+
+
+def channels_last(images: Tensor) -> Tensor:
+    """The same numbers with the channels innermost. images: (B, C, H, W) or (B, C, D, H, W).
+
+    `Tensor.to(memory_format=...)` leaves images of one channel as they are, and the network would then compute contiguously.
+    """
+    moved = images.movedim(1, -1).contiguous().movedim(-1, 1)
+    strides = [1] * images.ndim
+    step = images.shape[1]
+    for dim in (*range(images.ndim - 1, 1, -1), 0):
+        strides[dim] = step
+        step *= images.shape[dim]
+    return moved.as_strided(images.shape, strides)
