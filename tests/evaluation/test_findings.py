@@ -7,7 +7,7 @@ import numpy as np
 import pytest
 
 from wardround.core.predictions import Predictions
-from wardround.core.tally import FindingTally
+from wardround.core.tally import FindingTally, total
 from wardround.evaluation import metrics
 from wardround.evaluation.findings import measure_findings
 from wardround.rng import stream
@@ -81,15 +81,15 @@ def test_weights_equal_repeated_rows() -> None:
 def test_tallies_of_sites_agree_with_the_exact_mean() -> None:
     whole = drawn(600)
     parts = [whole.take(np.arange(0, 200)), whole.take(np.arange(200, 600))]
-    halves = [FindingTally.of(part.probabilities, part.truth, 300.0) for part in parts]
-    found = metrics.from_tally(halves[0] + halves[1])
+    halves = [FindingTally.of(part.probabilities, part.truth, np.ones(len(part.truth))) for part in parts]
+    found = metrics.from_tally(total(halves))
     assert set(found) == {"loss", "auroc"}
     assert found["loss"] == 1.0
     assert found["auroc"] == pytest.approx(float(measure_findings(whole)["auroc"]), abs=1e-9)  # scores of two decimals: a bin each
 
 
 def test_a_tally_leaves_absent_findings_out_and_of_no_rows_knows_nothing() -> None:
-    found = metrics.from_tally(FindingTally.of(RARE.probabilities, RARE.truth, 4.0))
+    found = metrics.from_tally(FindingTally.of(RARE.probabilities, RARE.truth, np.ones(len(RARE.truth))))
     assert found["auroc"] == pytest.approx((0.75 + 2 / 3) / 2)
-    empty = metrics.from_tally(FindingTally.of(np.zeros((0, 3)), np.zeros((0, 3), np.int64), 0.0))
+    empty = metrics.from_tally(FindingTally.of(np.zeros((0, 3)), np.zeros((0, 3), np.int64), np.zeros(0)))
     assert all(math.isnan(value) for value in empty.values())

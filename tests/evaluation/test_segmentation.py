@@ -7,6 +7,7 @@ import numpy as np
 import pytest
 
 from wardround.core.predictions import Measured
+from wardround.core.tally import total
 from wardround.evaluation.metrics import from_tally
 from wardround.evaluation.segmentation import (
     dice,
@@ -157,7 +158,7 @@ def test_cropping_to_the_masks_changes_nothing() -> None:
 def test_tallies_of_sites_add_up_to_the_tally_of_all() -> None:
     patients = [of(volume((0, 0, 0)), volume((0, 0, place), (0, 0, 3))) for place in range(3)]
     whole = from_tally(tally_of(patients, ("tumour",), 6.0))
-    parts = from_tally(tally_of(patients[:1], ("tumour",), 1.0) + tally_of(patients[1:], ("tumour",), 5.0))
+    parts = from_tally(total([tally_of(patients[:1], ("tumour",), 1.0), tally_of(patients[1:], ("tumour",), 5.0)]))
     assert whole == parts == {"loss": 2.0, "dice": pytest.approx(2 / 9), "dice_tumour": pytest.approx(2 / 9)}  # 2/3, 0, 0
 
 

@@ -58,4 +58,12 @@ def test_too_few_sites_are_an_error_that_names_the_causes() -> None:
 
 
 def test_large_but_finite_numbers_are_finite() -> None:
-    assert is_finite(Params(torch.tensor([3e38, 3e38]), LAYOUT))
+    large = Params(torch.tensor([3e38, 3e38]), LAYOUT)
+    assert is_finite(large, large.norm())
+
+
+@pytest.mark.parametrize("value", [float("nan"), float("inf")])
+def test_a_running_statistic_that_is_not_finite_is_found(value: float) -> None:
+    layout = Layout.of([("w", torch.zeros(2), True), ("running_mean", torch.zeros(1), False)])
+    params = Params(torch.tensor([1.0, 2.0, value]), layout)
+    assert not is_finite(params, params.norm())

@@ -25,7 +25,7 @@ def step(site: str, number: float):
 
 
 def report(site: str, loss: float) -> SiteReport:
-    return SiteReport(site=site, tally=ClassTally.of(np.array([[0.8, 0.2], [0.4, 0.6]]), np.array([0, 1]), 2 * loss))
+    return SiteReport(site=site, tally=ClassTally.of(np.array([[0.8, 0.2], [0.4, 0.6]]), np.array([0, 1]), np.full(2, loss)))
 
 
 class Sinking(ScriptedFleet):

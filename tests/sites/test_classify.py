@@ -28,10 +28,16 @@ def network(images: Tensor) -> Tensor:
     return images.flatten(1)[:, :2]
 
 
+def judged(rows: np.ndarray, **settings) -> tuple:
+    """One site's tally, rows and values."""
+    (found,) = classify(network=network, rows=[rows], **settings)
+    return found.tally, found.rows, found.values
+
+
 def test_one_class_an_image_is_summed_and_told_by_row() -> None:
     images, loss = feed(np.arange(NUM) % 2), make_loss(Recipe(), None, "binary")
     rows = np.arange(3, NUM)
-    tally, told, values = classify(network=network, rows=rows, detail=True, feed=images, loss=loss, num_classes=2, device=CPU)
+    tally, told, values = judged(rows=rows, detail=True, feed=images, loss=loss, num_classes=2, device=CPU)
     assert isinstance(tally, ClassTally)
     assert np.array_equal(told, rows)
     logits = network(images.plain(rows)[0])
@@ -44,7 +50,7 @@ def test_one_class_an_image_is_summed_and_told_by_row() -> None:
 def test_findings_are_judged_each_for_itself() -> None:
     labels = np.stack([np.arange(NUM) % 2, np.arange(NUM) % 3 == 0], 1).astype(np.int64)
     images, loss = feed(labels), make_loss(Recipe(loss="binary_cross_entropy"), None, "multilabel")
-    tally, _, values = classify(network=network, rows=np.arange(NUM), detail=True, feed=images, loss=loss, num_classes=2, device=CPU)
+    tally, _, values = judged(rows=np.arange(NUM), detail=True, feed=images, loss=loss, num_classes=2, device=CPU)
     assert isinstance(tally, FindingTally)
     assert values == pytest.approx(network(images.plain(np.arange(NUM))[0]).sigmoid().numpy(), abs=1e-6)
     assert tally.scores[:, 1].sum(-1).tolist() == labels.sum(0).tolist()
@@ -52,7 +58,7 @@ def test_findings_are_judged_each_for_itself() -> None:
 
 def test_without_detail_nothing_is_told_of_single_images() -> None:
     images, loss = feed(np.arange(NUM) % 2), make_loss(Recipe(), None, "binary")
-    tally, _, values = classify(network=network, rows=np.arange(5), detail=False, feed=images, loss=loss, num_classes=2, device=CPU)
+    tally, _, values = judged(rows=np.arange(5), detail=False, feed=images, loss=loss, num_classes=2, device=CPU)
     assert values is None
     assert tally.num_examples == 5
 
@@ -60,12 +66,26 @@ def test_without_detail_nothing_is_told_of_single_images() -> None:
 @pytest.mark.parametrize("labels", [np.arange(NUM) % 2, np.ones((NUM, 2), np.int64)])
 def test_a_site_without_rows_reports_nothing(labels: np.ndarray) -> None:
     task, loss = ("binary", "cross_entropy") if labels.ndim == 1 else ("multilabel", "binary_cross_entropy")
-    tally, told, values = classify(network=network, rows=np.zeros(0, np.int64), detail=True, feed=feed(labels),
+    tally, told, values = judged(rows=np.zeros(0, np.int64), detail=True, feed=feed(labels),
                                    loss=make_loss(Recipe(loss=loss), None, task), num_classes=2, device=CPU)
     assert (tally.num_examples, len(told), values.shape) == (0, 0, (0, 2))
 
 
 def test_a_model_that_answers_nan_is_a_failure_of_the_site() -> None:
     with pytest.raises(SiteError, match="training diverged"):
-        classify(network=lambda images: network(images) * float("nan"), rows=np.arange(4), detail=False, feed=feed(np.arange(NUM) % 2),
+        classify(network=lambda images: network(images) * float("nan"), rows=[np.arange(4)], detail=False, feed=feed(np.arange(NUM) % 2),
                  loss=make_loss(Recipe(), None, "binary"), num_classes=2, device=CPU)
+
+
+def test_sites_that_share_a_forward_pass_are_told_apart() -> None:
+    labels = np.arange(NUM) % 2
+    settings = {"network": network, "detail": True, "feed": feed(labels), "loss": make_loss(Recipe(), None, "binary"), "num_classes": 2,
+                "device": CPU}
+    sites = [np.arange(3), np.arange(0), np.arange(3, NUM)]
+    for rows, together in zip(sites, classify(rows=sites, **settings), strict=True):
+        (alone,) = classify(rows=[rows], **settings)
+        assert np.array_equal(together.rows, rows)
+        assert together.values == pytest.approx(alone.values, abs=1e-6)
+        assert together.tally.num_examples == len(rows)
+        assert np.array_equal(together.tally.confusion, alone.tally.confusion)
+        assert together.tally.loss_sum == pytest.approx(alone.tally.loss_sum, rel=1e-6)

@@ -7,6 +7,7 @@ import pytest
 import torch
 from torch import Tensor
 
+from wardround.core.tally import total
 from wardround.data.feeds import Case
 from wardround.errors import SiteError
 from wardround.evaluation.metrics import from_tally
@@ -45,8 +46,9 @@ def pointwise(images: Tensor) -> Tensor:
 
 def run(feed: Patients, rows: np.ndarray, network: Callable[[Tensor], Tensor] = pointwise, *, detail: bool = True,
         patch: tuple[int, int, int] = (8, 8, 8)) -> tuple[object, np.ndarray, np.ndarray | None]:
-    return examine(network, rows, detail, feed=feed, patch=patch, loss=LOSS, num_classes=3, device=torch.device("cpu"), scored=SCORED,
-                   headline=("whole",))
+    (found,) = examine(network=network, rows=[rows], detail=detail, feed=feed, patch=patch, loss=LOSS, num_classes=3,
+                       device=torch.device("cpu"), scored=SCORED, headline=("whole",))
+    return found.tally, found.rows, found.values
 
 
 @pytest.mark.parametrize("shape", [(8, 8, 8), (13, 8, 21), (5, 20, 8), (3, 4, 5), (9, 9, 9)])
@@ -109,7 +111,7 @@ def test_tally_and_values_give_the_same_dice_with_and_without_detail() -> None:
 def test_sums_of_two_sites_are_those_of_all_patients(patch: tuple[int, int, int]) -> None:
     feed, rows = Patients((8, 8, 8), (20, 8, 9), (3, 8, 8)), np.array([0, 10, 20])
     whole = run(feed, rows, patch=patch)[0]
-    parts = run(feed, rows[:1], patch=patch)[0] + run(feed, rows[1:], patch=patch)[0]
+    parts = total([run(feed, part, patch=patch)[0] for part in (rows[:1], rows[1:])])
     assert from_tally(parts) == pytest.approx(from_tally(whole))
     assert whole.num_examples == 3
 

@@ -20,8 +20,7 @@ def site_of(blueprint, name="site-1", **memory) -> Site:
 
 def rows_in(site: Site, order: Order) -> list[list[int]]:
     """The rows of each batch of a round."""
-    steps = steps_per_round(order.recipe, site.num_train)
-    return [site._batch_rows(step, order.recipe.batch_size).tolist() for step in range((order.round - 1) * steps, order.round * steps)]
+    return [rows.tolist() for _, rows in site._dealt(order)]
 
 
 def order_of(blueprint, round: int = 1, **recipe) -> Order:

@@ -25,4 +25,5 @@ def mean(updates: Iterable[Update]) -> Params:
         num_examples += update.num_examples
     if total is None:
         raise AggregationError("no site sent an update that can be used")
-    return total / float(num_examples)
+    total.flat.div_(num_examples)
+    return total

@@ -40,7 +40,8 @@ class RunStarted(Event):
 class RoundFinished(Event):
     """A round ended. Losses are means over images; site mappings hold only the sites that took part.
 
-    val: scores on all sites' validation rows, val_by_site: the same for each site; both empty in rounds without evaluation.
+    val: scores on all sites' validation rows, val_by_site: the same for each site (of at most 100 sites); both empty in rounds without
+    evaluation.
     seconds: wall time of the round with its evaluation. is_best: the round that would be kept if the run ended now.
     """
 

@@ -11,6 +11,7 @@ from __future__ import annotations
 from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass
 from fnmatch import fnmatchcase
+from functools import cached_property
 from math import prod
 
 import torch
@@ -40,11 +41,11 @@ class Layout:
 
     entries: tuple[Entry, ...]
 
-    @property
+    @cached_property
     def size(self) -> int:
         return sum(entry.size for entry in self.entries)
 
-    @property
+    @cached_property
     def num_trainable(self) -> int:
         return sum(entry.size for entry in self.entries if entry.is_trainable)
 
@@ -108,6 +109,11 @@ class Params:
     def norm(self) -> float:
         """L2 norm of the trainable part."""
         return float(torch.linalg.vector_norm(self.trainable))
+
+    @property
+    def buffers(self) -> Tensor:
+        """View of the rest: running statistics."""
+        return self.flat[self.layout.num_trainable :]
 
     def named(self) -> dict[str, Tensor]:
         """Views by name, in the tensors' own shapes."""

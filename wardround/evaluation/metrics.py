@@ -179,7 +179,7 @@ def from_tally(tally: Tally) -> dict[str, float]:
     scores = {"loss": float(ratio(tally.loss_sum, tally.num_examples))}
     match tally:
         case ClassTally():
-            labels = slice(1, 2) if len(tally.scores) == 2 else slice(None)
+            labels = slice(1, 2) if tally.num_classes == 2 else slice(None)
             table = tally.confusion.astype(np.float64)
             scores |= {"accuracy": float(_table_accuracy(table)), "balanced_accuracy": float(mean_estimable(_table_recalls(table))),
                        "auroc": _binned_auroc(tally.scores[labels])}

@@ -18,11 +18,15 @@ from torch import Tensor
 
 from wardround.core.params import Layout, Params
 
+_FIELDS: dict[type[Any], tuple[str, ...]] = {}  # known answers of params_fields
+
 
 def params_fields(kind: type[Any]) -> tuple[str, ...]:
     """Names of the dataclass's fields of type Params."""
-    hints = get_type_hints(kind)
-    return tuple(field.name for field in dataclasses.fields(kind) if hints[field.name] is Params)
+    if kind not in _FIELDS:
+        hints = get_type_hints(kind)
+        _FIELDS[kind] = tuple(field.name for field in dataclasses.fields(kind) if hints[field.name] is Params)
+    return _FIELDS[kind]
 
 
 def plain_fields(message: Any) -> dict[str, Any]:
@@ -49,8 +53,12 @@ class Arena:
         """Copy the message's Params fields into the order vectors."""
         _write(self.order, message)
 
+    def vector(self, slot: int, kind: type, name: str) -> Tensor:
+        """A slot's vector for this field, for whoever can write there at once."""
+        return self.slots[slot][params_fields(kind).index(name)]
+
     def write_slot(self, slot: int, message: Any) -> None:
-        """Copy the message's Params fields into a slot."""
+        """Copy the message's Params fields into a slot, but for those that lie there already."""
         _write(self.slots[slot], message)
 
     def read_order(self, kind: type, plain: Mapping[str, Any], device: torch.device) -> Any:
@@ -66,7 +74,9 @@ class Arena:
 
 def _write(vectors: list[Tensor], message: Any) -> None:
     for name, vector in zip(params_fields(type(message)), vectors, strict=False):
-        vector.copy_(getattr(message, name).flat)
+        flat = getattr(message, name).flat
+        if flat.data_ptr() != vector.data_ptr():
+            vector.copy_(flat)
 
 
 def _anonymous_vector(size: int) -> Tensor:

@@ -10,12 +10,13 @@ import os
 import shutil
 from collections import deque
 from collections.abc import Iterator, Mapping, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from multiprocessing.connection import Connection, wait
 from multiprocessing.process import BaseProcess
 from pathlib import Path
 from typing import Any
 
+import numpy as np
 import torch
 
 from wardround.core.events import Watch, WorkerRestarted, silent
@@ -24,9 +25,10 @@ from wardround.core.params import Layout
 from wardround.errors import SiteError
 from wardround.fleet.arena import Arena, params_fields, plain_fields
 from wardround.fleet.base import Memories
-from wardround.fleet.worker import Blueprint, EvaluateJob, TrainJob, serve
+from wardround.fleet.worker import Blueprint, Briefing, EvaluateJob, TrainJob, serve
 from wardround.sites import memory
 
+NUM_GROUPS = 32  # jobs of an evaluation at most: more sites than that share jobs, by number only, so that workers change nothing
 MAX_ATTEMPTS = 3  # deaths of a worker at the same site's job before the site counts as failed
 
 
@@ -35,6 +37,7 @@ class _Worker:
     process: BaseProcess
     connection: Connection
     job: int | None = None  # index into the running batch of jobs
+    briefing: Briefing | None = None  # the last one it was told
 
 
 class LocalFleet:
@@ -56,18 +59,18 @@ class LocalFleet:
         self._kept: dict[str, Path] = {}
         self._staged: dict[str, Path] = {}
         self._workers: list[_Worker] = []
+        self._briefing: Briefing | None = None
 
     def sites(self) -> Mapping[str, int]:
         return {name: len(rows.train) for name, rows in self.blueprint.rows.items()}
 
     def train(self, order: Order, cohort: Sequence[str]) -> Iterator[Update | SiteFailed]:
         self._staged = {}
-        self._arena.write_order(order)
-        plain = plain_fields(order)
-        slots = list(range(len(self._arena.slots)))
-        jobs = [TrainJob(site=site, plain=plain, slot=index % len(slots), memory_in=self._kept.get(site),
+        self._brief(order)
+        num_slots = len(self._arena.slots)
+        jobs = [TrainJob(site=site, slot=index % num_slots, memory_in=self._kept.get(site),
                          memory_out=self._work / f"{index}.{order.round}.safetensors") for index, site in enumerate(cohort)]
-        for job, reply in self._replies(jobs, window=len(slots)):
+        for job, reply in self._replies(jobs, window=num_slots):
             if isinstance(reply, SiteFailed):
                 yield reply
                 continue
@@ -76,10 +79,11 @@ class LocalFleet:
             yield self._arena.read_slot(job.slot, self.blueprint.strategy.update_type, reply)
 
     def evaluate(self, order: EvaluateOrder, cohort: Sequence[str]) -> Iterator[SiteReport | SiteFailed]:
-        self._arena.write_order(order)
-        jobs = [EvaluateJob(site=site, plain=plain_fields(order)) for site in cohort]
-        for _, reply in self._replies(jobs, window=len(jobs)):
-            yield reply
+        self._brief(order)
+        groups = np.array_split(np.array(cohort, dtype=object), min(len(cohort), NUM_GROUPS)) if cohort else []
+        jobs = [EvaluateJob(sites=tuple(group)) for group in groups]
+        for job, reply in self._replies(jobs, window=len(jobs)):
+            yield from [replace(reply, site=site) for site in job.sites] if isinstance(reply, SiteFailed) else reply
 
     def commit(self) -> None:
         for site, path in self._staged.items():
@@ -107,6 +111,11 @@ class LocalFleet:
         self._workers = []
         shutil.rmtree(self._work.parent, ignore_errors=True)
 
+    def _brief(self, order: Order | EvaluateOrder) -> None:
+        """Lay an order out for all workers; each is told of it with its next job."""
+        self._arena.write_order(order)
+        self._briefing = Briefing(kind=type(order), plain=plain_fields(order))
+
     def _replies(self, jobs: Sequence[Any], window: int) -> Iterator[tuple[Any, Any]]:
         """Hand out jobs in order, at most `window` ahead of the reply being read; yield (job, reply) in the jobs' order."""
         self._start()
@@ -125,6 +134,9 @@ class LocalFleet:
             if worker.job is None and queue and queue[0] < limit:
                 worker.job = queue.popleft()
                 try:
+                    if worker.briefing is not self._briefing:
+                        worker.connection.send(self._briefing)
+                        worker.briefing = self._briefing
                     worker.connection.send(jobs[worker.job])
                 except (BrokenPipeError, ConnectionResetError):
                     continue  # it died while idle: _collect sees that

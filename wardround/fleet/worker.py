@@ -15,10 +15,10 @@ from typing import Any, Protocol
 
 import torch
 
-from wardround.core.exchange import EvaluateOrder, SiteFailed
+from wardround.core.exchange import EvaluateOrder, SiteFailed, SiteReport
 from wardround.fleet.arena import Arena, plain_fields
 from wardround.sites import memory
-from wardround.sites.site import Bench, Site, SiteRows
+from wardround.sites.site import Bench, Site, SiteRows, evaluate
 from wardround.strategies.base import Strategy
 
 log = logging.getLogger(__name__)
@@ -39,11 +39,18 @@ class Blueprint(Protocol):
 
 
 @dataclass(frozen=True, kw_only=True)
+class Briefing:
+    """What the jobs of a round have in common, told to each worker once: the order's plain fields. Its arrays are in the arena."""
+
+    kind: type
+    plain: Mapping[str, Any]
+
+
+@dataclass(frozen=True, kw_only=True)
 class TrainJob:
-    """Train `site` on the order in the arena; leave the update in `slot` and the new memory at memory_out."""
+    """Train `site`; leave the update in `slot` and the new memory at memory_out."""
 
     site: str
-    plain: Mapping[str, Any]
     slot: int
     memory_in: Path | None
     memory_out: Path
@@ -51,10 +58,13 @@ class TrainJob:
 
 @dataclass(frozen=True, kw_only=True)
 class EvaluateJob:
-    """Evaluate the parameters in the arena on rows of `site`."""
+    """Evaluate on the rows of these sites."""
 
-    site: str
-    plain: Mapping[str, Any]
+    sites: tuple[str, ...]
+
+    @property
+    def site(self) -> str:
+        return self.sites[0]
 
 
 def serve(connection: Connection, others: Sequence[Connection], blueprint: Blueprint, arena: Arena) -> None:
@@ -65,35 +75,50 @@ def serve(connection: Connection, others: Sequence[Connection], blueprint: Bluep
     signal.signal(signal.SIGTERM, signal.SIG_DFL)
     gc.freeze()  # what the parent had stays in shared pages
     torch.set_num_threads(1)
-    bench = blueprint.bench()
+    work = _Work(blueprint, blueprint.bench(), arena)
     while True:
         try:
-            job = connection.recv()
-            connection.send(_answer(job, blueprint, bench, arena))
+            message = connection.recv()
+            if isinstance(message, Briefing):
+                work.order = arena.read_order(message.kind, message.plain, work.bench.model.device)
+            else:
+                connection.send(work.answer(message))
         except (EOFError, BrokenPipeError, ConnectionResetError):
             os._exit(0)  # the parent is gone
 
 
-def _answer(job: TrainJob | EvaluateJob, blueprint: Blueprint, bench: Bench, arena: Arena) -> Any:
-    """A site's failure, of whatever kind, becomes a reply: it never ends the run."""
-    try:
-        if isinstance(job, TrainJob):
-            return _train(job, blueprint, bench, arena)
-        order = arena.read_order(EvaluateOrder, job.plain, bench.model.device)
-        return Site(rows=blueprint.rows[job.site], bench=bench).evaluate(order)
-    except Exception as error:
-        log.debug("site %s failed", job.site, exc_info=True)
-        return SiteFailed(site=job.site, reason=f"{type(error).__name__}: {error}")
+class _Work:
+    """The jobs of a worker. order: of the present round."""
 
+    def __init__(self, blueprint: Blueprint, bench: Bench, arena: Arena) -> None:
+        self.blueprint, self.bench, self.arena = blueprint, bench, arena
+        self.order: Any = None
 
-def _train(job: TrainJob, blueprint: Blueprint, bench: Bench, arena: Arena) -> dict[str, Any]:
-    """Return the update's plain fields; its arrays are in the slot."""
-    started = time.perf_counter()
-    order = arena.read_order(blueprint.strategy.order_type, job.plain, bench.model.device)
-    site = Site(rows=blueprint.rows[job.site], bench=bench, memory=memory.read(job.memory_in))
-    site.memory.update({name: tensor.to(bench.model.device) for name, tensor in site.memory.items()})
-    update = blueprint.strategy.train(site, order)
-    arena.write_slot(job.slot, update)
-    if site.memory:
-        memory.write(site.memory, job.memory_out)
-    return plain_fields(replace(update, seconds=time.perf_counter() - started))
+    def answer(self, job: TrainJob | EvaluateJob) -> Any:
+        """A site's failure, of whatever kind, becomes a reply: it never ends the run."""
+        try:
+            return self._train(job) if isinstance(job, TrainJob) else self._evaluate(job.sites)
+        except Exception as error:
+            log.debug("site %s failed", job.site, exc_info=True)
+            failed = SiteFailed(site=job.site, reason=f"{type(error).__name__}: {error}")
+            if isinstance(job, TrainJob):
+                return failed
+            return [failed] if len(job.sites) == 1 else [reply for site in job.sites for reply in self.answer(EvaluateJob(sites=(site,)))]
+
+    def _train(self, job: TrainJob) -> dict[str, Any]:
+        """Return the update's plain fields; its arrays are in the slot."""
+        started = time.perf_counter()
+        device = self.bench.model.device
+        kept = {name: tensor.to(device) for name, tensor in memory.read(job.memory_in).items()}
+        site = Site(rows=self.blueprint.rows[job.site], bench=self.bench, memory=kept,
+                    outbox=self.arena.vector(job.slot, self.blueprint.strategy.update_type, "delta"))
+        update = self.blueprint.strategy.train(site, self.order)
+        self.arena.write_slot(job.slot, update)
+        if site.memory:
+            memory.write(site.memory, job.memory_out)
+        return plain_fields(replace(update, seconds=time.perf_counter() - started))
+
+    def _evaluate(self, sites: Sequence[str]) -> list[SiteReport]:
+        if not isinstance(self.order, EvaluateOrder):
+            raise TypeError(f"the last briefing was of {type(self.order).__name__}")
+        return evaluate(self.bench, [self.blueprint.rows[site] for site in sites], self.order)

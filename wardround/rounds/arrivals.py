@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Iterable, Iterator, Mapping
 from dataclasses import dataclass, field
+from math import isfinite
 
 import torch
 
@@ -29,12 +30,13 @@ class Arrivals:
     def accepted(self, replies: Iterable[Update | SiteFailed]) -> Iterator[Update]:
         """Hand on the good updates one by one; TooFewSites after the last reply if they are fewer than min_sites."""
         for reply in replies:
-            reason = reply.reason if isinstance(reply, SiteFailed) else fault(reply, self.order, self.sites)
+            norms = {} if isinstance(reply, SiteFailed) else norms_of(reply)
+            reason = reply.reason if isinstance(reply, SiteFailed) else fault(reply, self.order, self.sites, norms)
             if reason is not None or isinstance(reply, SiteFailed):
                 self.failed[reply.site] = reason or "no reason given"
                 continue
             self.losses[reply.site] = reply.train_loss
-            self.norms[reply.site] = reply.delta.norm()
+            self.norms[reply.site] = norms["delta"]
             self.num_examples[reply.site] = reply.num_examples
             self.bytes_up += reply.delta.layout.num_bytes
             self.train_seconds += reply.seconds
@@ -51,22 +53,27 @@ class Arrivals:
         return sum(loss * self.num_examples[site] for site, loss in self.losses.items()) / total if total else float("nan")
 
 
-def fault(update: Update, order: Order, sites: Mapping[str, int]) -> str | None:
-    """What is wrong with an update, or None. Norms are finite exactly if every number is (a float32 sum that overflows is re-checked)."""
+def norms_of(update: Update) -> dict[str, float]:
+    """L2 norm of every Params field: the one pass over an update's trainable numbers."""
+    return {name: value.norm() for name, value in vars(update).items() if isinstance(value, Params)}
+
+
+def fault(update: Update, order: Order, sites: Mapping[str, int], norms: Mapping[str, float]) -> str | None:
+    """What is wrong with an update, or None. norms: see norms_of."""
     if update.site not in sites:
         return f"not a site of this run: {update.site!r}"
     if update.num_examples != sites[update.site] or update.num_examples <= 0:
         return f"claims {update.num_examples} training images, declared {sites[update.site]}"
-    for name, value in vars(update).items():
-        if not isinstance(value, Params):
-            continue
+    for name, norm in norms.items():
+        value: Params = getattr(update, name)
         if value.layout != order.params.layout:
             return f"{name} has other tensors than the model (names or shapes differ)"
-        if not is_finite(value):
+        if not is_finite(value, norm):
             return f"{name} holds NaN or infinite numbers: training diverged (a lower recipe.lr or clip_norm helps) or it is damaged"
     return None
 
 
-def is_finite(params: Params) -> bool:
-    """Whether every number is finite: one fast pass, a second only if the sum of squares is not."""
-    return bool(torch.isfinite(torch.dot(params.flat, params.flat))) or bool(torch.isfinite(params.flat).all())
+def is_finite(params: Params, norm: float) -> bool:
+    """Whether every number is finite. norm: of the trainable part; it is finite only if all of them are, and only where a float32 sum
+    of squares overflows they are looked at one by one."""
+    return (isfinite(norm) or bool(torch.isfinite(params.trainable).all())) and bool(torch.isfinite(params.buffers).all())

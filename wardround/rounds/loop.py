@@ -2,16 +2,14 @@
 
 from __future__ import annotations
 
-import operator
 import time
 from collections.abc import Callable
 from dataclasses import replace
-from functools import reduce
 
 from wardround.core.events import RoundFinished, Watch
 from wardround.core.exchange import EvaluateOrder, SiteFailed
 from wardround.core.params import Params
-from wardround.core.tally import Tally
+from wardround.core.tally import Tally, total
 from wardround.errors import TooFewSites
 from wardround.evaluation.metrics import from_tally
 from wardround.fleet.base import Fleet
@@ -23,6 +21,7 @@ from wardround.rounds.course import Course, is_due, score_of
 from wardround.strategies.base import Strategy
 
 Save = Callable[[Course], None]
+MAX_TOLD = 100  # sites whose own scores are in every round's event; of more, only the sums
 
 
 def run_rounds(plan: Plan, strategy: Strategy, fleet: Fleet, course: Course, *, watch: Watch, save: Save) -> Course:
@@ -52,10 +51,10 @@ def run_rounds(plan: Plan, strategy: Strategy, fleet: Fleet, course: Course, *, 
 def judge(plan: Plan, fleet: Fleet, course: Course, event: RoundFinished) -> tuple[Course, RoundFinished]:
     """Evaluate on every site's validation rows, keep the best round, and complete the round's event."""
     by_site, failed = validate(fleet, course.state.params, course.state.round)
-    total = sum_of(by_site)
-    scores = from_tally(total)
+    scores = from_tally(total(list(by_site.values())))
     course = course.judged(score_of(scores, plan.rounds.metric))
-    event = replace(event, val=scores, val_by_site={site: from_tally(tally) for site, tally in by_site.items()},
+    told = {site: from_tally(tally) for site, tally in by_site.items()} if len(by_site) <= MAX_TOLD else {}
+    event = replace(event, val=scores, val_by_site=told,
                     failed={**failed, **event.failed}, is_best=course.best_round == course.state.round)
     return course, event
 
@@ -73,9 +72,3 @@ def validate(fleet: Fleet, params: Params, round: int) -> tuple[dict[str, Tally]
         causes = "; ".join(f"{site}: {reason}" for site, reason in failed.items())
         raise TooFewSites(f"round {round}: no site could evaluate the model. {causes}")
     return tallies, failed
-
-
-def sum_of(tallies: dict[str, Tally]) -> Tally:
-    """The tally over all sites."""
-    first, *others = tallies.values()
-    return reduce(operator.add, others, first)

@@ -1,30 +1,38 @@
-"""Evaluation of labelled images at a site: one class an image, or several findings."""
+"""Evaluation of labelled images at sites: one class an image, or several findings."""
 
 from __future__ import annotations
+
+from collections.abc import Sequence
 
 import numpy as np
 import torch
 
-from wardround.core.tally import ClassTally, FindingTally
+from wardround.core.tally import ClassTally, FindingTally, Tally
 from wardround.data.feeds import ImageFeed
 from wardround.errors import SiteError
-from wardround.sites.examine import Network
+from wardround.sites.examine import Examined, Network
 from wardround.training.losses import Loss
 
 BATCH = 128
 
 
-def classify(*, network: Network, rows: np.ndarray, detail: bool, feed: ImageFeed, loss: Loss, num_classes: int,
-             device: torch.device) -> tuple[ClassTally | FindingTally, np.ndarray, np.ndarray | None]:
-    """The rows' sums, the rows, and with detail their probabilities, (n, num_classes). SiteError if the model answers NaN."""
-    probabilities = np.zeros((len(rows), num_classes))
-    loss_sum = 0.0
-    for start in range(0, len(rows), BATCH):
-        images, truth = feed.plain(rows[start : start + BATCH])
+def classify(*, network: Network, rows: Sequence[np.ndarray], detail: bool, feed: ImageFeed, loss: Loss, num_classes: int,
+             device: torch.device) -> list[Examined]:
+    """Each site's sums, its rows, and with detail their probabilities, (n, num_classes). SiteError if the model answers NaN.
+
+    Small sites share a forward pass."""
+    whole, sizes = np.concatenate(rows), [len(part) for part in rows]
+    probabilities, losses = np.zeros((len(whole), num_classes)), np.zeros(len(whole))
+    for start in range(0, len(whole), BATCH):
+        images, labels = feed.plain(whole[start : start + BATCH])
         logits = network(images)
-        loss_sum += float(loss.per_image(logits, truth.to(device)).double().sum())
+        losses[start : start + BATCH] = loss.per_image(logits, labels.to(device)).double().cpu().numpy()
         probabilities[start : start + BATCH] = loss.probabilities(logits).double().cpu().numpy()
     if not np.isfinite(probabilities).all():
         raise SiteError("the model answers NaN: training diverged. A lower recipe.lr, or recipe.clip_norm, helps")
-    kind = FindingTally if feed.labels.ndim == 2 else ClassTally
-    return kind.of(probabilities, feed.labels[rows].numpy(), loss_sum), rows, probabilities if detail else None
+    truth = feed.labels[whole].cpu().numpy()
+    counted = (probabilities, truth, losses, sizes)
+    tallies: Sequence[Tally] = FindingTally.of_parts(*counted) if truth.ndim == 2 else ClassTally.of_parts(*counted)
+    values = np.split(probabilities, np.cumsum(sizes)[:-1])
+    return [Examined(tally=tally, rows=part, values=value if detail else None)
+            for tally, part, value in zip(tallies, rows, values, strict=True)]

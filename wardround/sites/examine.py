@@ -1,8 +1,9 @@
-"""How a site evaluates: the one call behind which the tasks differ (classify.py, segment.py)."""
+"""How sites evaluate: the one call behind which the tasks differ (classify.py, segment.py)."""
 
 from __future__ import annotations
 
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
+from dataclasses import dataclass
 from typing import Protocol
 
 import numpy as np
@@ -13,9 +14,19 @@ from wardround.core.tally import Tally
 Network = Callable[[Tensor], Tensor]  # images (B, C, ...) on any device -> logits float32 on the model's device
 
 
-class Examine(Protocol):
-    """Evaluates a network on rows."""
+@dataclass(frozen=True, kw_only=True, eq=False)
+class Examined:
+    """What a site's rows came to. rows: which of them have a result of their own; values: that result, if details were asked for
+    (core.exchange.SiteReport says which)."""
 
-    def __call__(self, *, network: Network, rows: np.ndarray, detail: bool) -> tuple[Tally, np.ndarray, np.ndarray | None]:
-        """The sums; and which rows have a result of their own, with detail that result: see core.exchange.SiteReport."""
+    tally: Tally
+    rows: np.ndarray
+    values: np.ndarray | None
+
+
+class Examine(Protocol):
+    """Evaluates a network on the rows of one or more sites."""
+
+    def __call__(self, *, network: Network, rows: Sequence[np.ndarray], detail: bool) -> list[Examined]:
+        """One result a site, in order."""
         ...

@@ -3,17 +3,17 @@
 from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
+from typing import Any
 
 import numpy as np
 import torch
 from torch import Tensor
 
-from wardround.core.tally import DiceTally
 from wardround.data.feeds import Case, CaseFeed
 from wardround.errors import SiteError
 from wardround.evaluation.segmentation import measure_names, measures, tally_of
 from wardround.models.monai import part
-from wardround.sites.examine import Network
+from wardround.sites.examine import Examined, Network
 from wardround.training.losses import Loss
 
 SLICES = 16  # that a 2-D network sees at a time
@@ -21,9 +21,13 @@ WINDOWS = 2  # that a 3-D network sees at a time: larger ones cost memory, not t
 OVERLAP = 0.25  # of neighbouring windows
 
 
-def examine(network: Network, rows: np.ndarray, detail: bool, *, feed: CaseFeed, patch: tuple[int, int, int], loss: Loss,
-            num_classes: int, device: torch.device, scored: Mapping[str, tuple[int, ...]],
-            headline: Sequence[str]) -> tuple[DiceTally, np.ndarray, np.ndarray | None]:
+def examine(*, network: Network, rows: Sequence[np.ndarray], detail: bool, **settings: Any) -> list[Examined]:
+    """What `examine_site` says of each site."""
+    return [examine_site(network=network, rows=part, detail=detail, **settings) for part in rows]
+
+
+def examine_site(*, network: Network, rows: np.ndarray, detail: bool, feed: CaseFeed, patch: tuple[int, int, int], loss: Loss,
+                 num_classes: int, device: torch.device, scored: Mapping[str, tuple[int, ...]], headline: Sequence[str]) -> Examined:
     """The patients' sums over the headline regions, each patient's first row, and with detail its measures, (n, M), in the order of
     `measure_names(scored)`. patch: what the network sees, see `segmented`. SiteError if the model answers NaN.
 
@@ -43,9 +47,10 @@ def examine(network: Network, rows: np.ndarray, detail: bool, *, feed: CaseFeed,
     first_rows = np.array([of_patient[0] for of_patient in cases], np.int64)
     tally = tally_of(found, headline, loss_sum)
     if not detail:
-        return tally, first_rows, None
+        return Examined(tally=tally, rows=first_rows, values=None)
     names = measure_names(scored)
-    return tally, first_rows, np.array([[one[name] for name in names] for one in found]).reshape(-1, len(names))
+    values = np.array([[one[name] for name in names] for one in found]).reshape(-1, len(names))
+    return Examined(tally=tally, rows=first_rows, values=values)
 
 
 def segmented(network: Network, image: Tensor, patch: tuple[int, int, int], num_classes: int) -> Tensor:

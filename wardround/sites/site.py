@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
 from dataclasses import dataclass, field
 from math import ceil
 
@@ -52,11 +52,12 @@ class Bench:
 
 @dataclass(frozen=True, kw_only=True, eq=False)
 class Site:
-    """A site as strategies see it."""
+    """A site as strategies see it. outbox: (layout.size,) where the fleet wants the delta, memory it shares with the server."""
 
     rows: SiteRows
     bench: Bench
     memory: Memory = field(default_factory=dict)
+    outbox: Tensor | None = None
 
     @property
     def name(self) -> str:
@@ -83,37 +84,52 @@ class Site:
             memories.put(self.memory, "optimizer", optimizer.state())
         return fit
 
+    def delta(self, model: FlatModel, order: Order) -> Params:
+        """What training changed: the model minus the order's parameters, written where the fleet wants it."""
+        if self.outbox is None or self.outbox.device != model.device:
+            return model.params - order.params
+        return Params(torch.sub(model.params.flat, order.params.flat, out=self.outbox), model.params.layout)
+
     def batches(self, order: Order) -> Iterator[Batch]:
         """This round's batches: each image once an epoch, epochs run on from round to round, sizes within an epoch differ by <= 1."""
         if self.num_train == 0:
             raise SiteError(f"site '{self.name}' has no training images")
-        steps = steps_per_round(order.recipe, self.num_train)
-        for step in range((order.round - 1) * steps, order.round * steps):
-            rows = self._batch_rows(step, order.recipe.batch_size)
+        for step, rows in self._dealt(order):
             images, truth = self.bench.feed.batch(rows, torch_stream(self.bench.seed, "augment", self.name, step))
             yield images.to(self._device), truth.to(self._device)
 
     def evaluate(self, order: EvaluateOrder) -> SiteReport:
         """Sums over the site's rows; with detail also each row's or patient's result."""
-        model = self.model_with(order.params)
-        model.module.eval()
-
-        def network(images: Tensor) -> Tensor:
-            return self.bench.arithmetic.logits(model, images)
-
-        with torch.inference_mode():
-            tally, rows, values = self.bench.examine(network=network, rows=self.rows.of(order.rows), detail=order.detail)
-        return SiteReport(site=self.name, tally=tally, rows=rows if order.detail else None, values=values)
+        return evaluate(self.bench, [self.rows], order)[0]
 
     @property
     def _device(self) -> torch.device:
         return self.bench.model.device
 
-    def _batch_rows(self, step: int, batch_size: int) -> np.ndarray:
-        per_epoch = ceil(self.num_train / batch_size)
-        epoch, index = divmod(step, per_epoch)
-        shuffled = stream(self.bench.seed, "batches", self.name, epoch).permutation(self.rows.train)
-        return np.array_split(shuffled, per_epoch)[index]
+    def _dealt(self, order: Order) -> Iterator[tuple[int, np.ndarray]]:
+        """Number, counted over all rounds, and rows of each of the round's batches."""
+        steps, per_epoch = steps_per_round(order.recipe, self.num_train), ceil(self.num_train / order.recipe.batch_size)
+        batches: list[np.ndarray] = []
+        for step in range((order.round - 1) * steps, order.round * steps):
+            epoch, index = divmod(step, per_epoch)
+            if index == 0 or not batches:
+                shuffled = stream(self.bench.seed, "batches", self.name, epoch).permutation(self.rows.train)
+                batches = np.array_split(shuffled, per_epoch)
+            yield step, batches[index]
+
+
+def evaluate(bench: Bench, sites: Sequence[SiteRows], order: EvaluateOrder) -> list[SiteReport]:
+    """A report of each site; small ones share a forward pass."""
+    bench.model.load(order.params)
+    bench.model.module.eval()
+
+    def network(images: Tensor) -> Tensor:
+        return bench.arithmetic.logits(bench.model, images)
+
+    with torch.inference_mode():
+        results = bench.examine(network=network, rows=[site.of(order.rows) for site in sites], detail=order.detail)
+    return [SiteReport(site=site.name, tally=result.tally, rows=result.rows if order.detail else None, values=result.values)
+            for site, result in zip(sites, results, strict=True)]
 
 
 def steps_per_round(recipe: Recipe, num_train: int) -> int:

@@ -8,7 +8,7 @@ from typing import ClassVar
 
 from wardround.aggregation.mean import mean
 from wardround.core.exchange import Aggregator, Order, Update
-from wardround.core.params import Params, params_of
+from wardround.core.params import Params
 from wardround.core.state import State
 from wardround.plan.schema import Recipe
 from wardround.sites.site import Site
@@ -45,7 +45,7 @@ class FedAvg:
     def train(self, site: Site, order: Order) -> Update:  # runs at the site
         model = site.model_with(order.params)
         fit = site.fit(model, order, penalty=self.penalty(order))
-        return Update(site=site.name, num_examples=site.num_train, delta=params_of(model) - order.params,
+        return Update(site=site.name, num_examples=site.num_train, delta=site.delta(model, order),
                       num_steps=fit.num_steps, train_loss=fit.train_loss)
 
     def aggregate(self, state: State, updates: Iterable[Update]) -> State:  # runs at the server
