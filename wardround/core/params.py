@@ -145,6 +145,7 @@ class FlatModel:
             if name not in shared:
                 parameter.requires_grad_(False)
         self._frozen = [layer for name, layer in self.module.named_modules() if _holds(name, tensors) and not _holds(name, shared)]
+        self._is_set = False  # whether `train` was here: walking over all layers takes longer than a small site's step
         layout = Layout.of((name, tensor, isinstance(tensor, nn.Parameter) and tensor.requires_grad) for name, tensor in shared.items())
         self.params = Params(torch.empty(layout.size, device=self.device), layout)
         self.grads = torch.zeros(layout.num_trainable, device=self.device)
@@ -157,10 +158,16 @@ class FlatModel:
 
     def train(self) -> nn.Module:
         """The module in training mode, but for layers that are frozen: their BatchNorm statistics stay and dropout is off."""
-        self.module.train()
-        for layer in self._frozen:
-            layer.eval()
+        if not self.module.training or not self._is_set:
+            self._is_set = True
+            self.module.train()
+            for layer in self._frozen:
+                layer.eval()
         return self.module
+
+    def eval(self) -> nn.Module:
+        """The module in evaluation mode."""
+        return self.module.eval() if self.module.training else self.module
 
     def tensors(self) -> dict[str, Tensor]:
         """All float tensors by name, frozen ones too: what a file needs for the model to be used elsewhere."""

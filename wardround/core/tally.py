@@ -32,13 +32,12 @@ class Counts:
         return whole
 
     @staticmethod
-    def of_parts(cells: np.ndarray, sizes: Sequence[int], size: int) -> list[Counts]:
-        """Count the cells, (n, k), of each part of the rows; sizes: rows of each part, in order.
+    def of_parts(cells: np.ndarray, part: np.ndarray, num_parts: int, size: int) -> list[Counts]:
+        """Count the cells, (n, k), of each part of the rows; part: (n,) the number of each row's part, rising.
 
         The cells rise: the order of rows, which would tell the cells of one image, is not kept."""
-        part = np.repeat(np.arange(len(sizes)), sizes)
         found, numbers = np.unique(part[:, None] * size + cells, return_counts=True)
-        ends = np.searchsorted(found, size * np.arange(len(sizes) + 1))
+        ends = np.searchsorted(found, size * np.arange(num_parts + 1)).tolist()
         return [Counts(size=size, cells=found[start:end] - index * size, numbers=numbers[start:end])
                 for index, (start, end) in enumerate(pairwise(ends))]
 
@@ -67,9 +66,11 @@ class LabelTally:
         """A tally of each part of the rows. sizes: rows of each part, in order."""
         num_classes = probabilities.shape[1]
         cells, size = cls._cells(probabilities, truth), cls._size(num_classes)
-        sums = [float(part.sum()) for part in np.split(losses, np.cumsum(sizes)[:-1])]
-        return [cls(loss_sum=loss_sum, num_classes=num_classes, counts=counts)
-                for loss_sum, counts in zip(sums, Counts.of_parts(cells, sizes, size), strict=True)]
+        part = np.repeat(np.arange(len(sizes)), sizes)
+        sums = np.bincount(part, losses, minlength=len(sizes)).tolist()
+        nothing = cls(loss_sum=0.0, num_classes=num_classes, counts=Counts(size=size, cells=part[:0], numbers=part[:0]))
+        return [cls(loss_sum=loss_sum, num_classes=num_classes, counts=counts) if held else nothing
+                for held, loss_sum, counts in zip(sizes, sums, Counts.of_parts(cells, part, len(sizes), size), strict=True)]
 
     @classmethod
     def total(cls, parts: Sequence[Self]) -> Self:

@@ -6,13 +6,17 @@ A site's half of the strategy lives at the site, which built it from its own pla
 from __future__ import annotations
 
 from collections.abc import Iterator, Mapping, Sequence
+from itertools import pairwise
 from typing import Protocol
 
 from torch import Tensor
 
 from wardround.core.exchange import EvaluateOrder, Order, SiteFailed, SiteReport, Update
+from wardround.sites.site import SiteRows
 
 Memories = dict[str, dict[str, Tensor]]  # site -> what it remembers
+MAX_ALONE = 32  # sites that evaluate one by one; of more, neighbours share jobs and forward passes
+SHARED_ROWS = 64  # rows of such a job, about
 
 
 class Fleet(Protocol):
@@ -45,3 +49,15 @@ class Fleet(Protocol):
     def close(self) -> None:
         """End the engine; nothing of it stays behind."""
         ...
+
+
+def neighbours(rows: Mapping[str, SiteRows], order: EvaluateOrder, cohort: Sequence[str]) -> list[tuple[str, ...]]:
+    """The sites of each job of a simulated evaluation: one alone, unless they are many.
+
+    It depends on the sites only: with the number of workers, or the engine, the last bits of a loss would change."""
+    if len(cohort) <= MAX_ALONE:
+        return [(site,) for site in cohort]
+    num_rows = sum(len(rows[site].of(order.rows)) for site in cohort)
+    num_jobs = min(MAX_ALONE, max(1, num_rows // SHARED_ROWS))
+    bounds = [len(cohort) * index // num_jobs for index in range(num_jobs + 1)]
+    return [tuple(cohort[start:end]) for start, end in pairwise(bounds)]

@@ -10,13 +10,12 @@ import os
 import shutil
 from collections import deque
 from collections.abc import Iterator, Mapping, Sequence
-from dataclasses import dataclass, replace
+from dataclasses import dataclass, field, replace
 from multiprocessing.connection import Connection, wait
 from multiprocessing.process import BaseProcess
 from pathlib import Path
 from typing import Any
 
-import numpy as np
 import torch
 
 from wardround.core.events import Watch, WorkerRestarted, silent
@@ -24,11 +23,10 @@ from wardround.core.exchange import EvaluateOrder, Order, SiteFailed, SiteReport
 from wardround.core.params import Layout
 from wardround.errors import SiteError
 from wardround.fleet.arena import Arena, params_fields, plain_fields
-from wardround.fleet.base import Memories
+from wardround.fleet.base import Memories, neighbours
 from wardround.fleet.worker import Blueprint, Briefing, EvaluateJob, TrainJob, serve
 from wardround.sites import memory
 
-NUM_GROUPS = 32  # jobs of an evaluation at most: more sites than that share jobs, by number only, so that workers change nothing
 MAX_ATTEMPTS = 3  # deaths of a worker at the same site's job before the site counts as failed
 
 
@@ -36,7 +34,7 @@ MAX_ATTEMPTS = 3  # deaths of a worker at the same site's job before the site co
 class _Worker:
     process: BaseProcess
     connection: Connection
-    job: int | None = None  # index into the running batch of jobs
+    jobs: deque[int] = field(default_factory=deque)  # indices into the running batch: the one at work, and at most one that waits
     briefing: Briefing | None = None  # the last one it was told
 
 
@@ -58,11 +56,13 @@ class LocalFleet:
         self._work.mkdir(parents=True)
         self._kept: dict[str, Path] = {}
         self._staged: dict[str, Path] = {}
+        self._sites = {name: len(rows.train) for name, rows in blueprint.rows.items()}
         self._workers: list[_Worker] = []
         self._briefing: Briefing | None = None
+        self._threads = torch.get_num_threads()
 
     def sites(self) -> Mapping[str, int]:
-        return {name: len(rows.train) for name, rows in self.blueprint.rows.items()}
+        return self._sites
 
     def train(self, order: Order, cohort: Sequence[str]) -> Iterator[Update | SiteFailed]:
         self._staged = {}
@@ -74,14 +74,13 @@ class LocalFleet:
             if isinstance(reply, SiteFailed):
                 yield reply
                 continue
-            if job.memory_out.exists():
+            if reply.remembers:
                 self._staged[job.site] = job.memory_out
-            yield self._arena.read_slot(job.slot, self.blueprint.strategy.update_type, reply)
+            yield self._arena.read_slot(job.slot, self.blueprint.strategy.update_type, reply.plain)
 
     def evaluate(self, order: EvaluateOrder, cohort: Sequence[str]) -> Iterator[SiteReport | SiteFailed]:
         self._brief(order)
-        groups = np.array_split(np.array(cohort, dtype=object), min(len(cohort), NUM_GROUPS)) if cohort else []
-        jobs = [EvaluateJob(sites=tuple(group)) for group in groups]
+        jobs = [EvaluateJob(sites=sites) for sites in neighbours(self.blueprint.rows, order, cohort)]
         for job, reply in self._replies(jobs, window=len(jobs)):
             yield from [replace(reply, site=site) for site in job.sites] if isinstance(reply, SiteFailed) else reply
 
@@ -109,6 +108,7 @@ class LocalFleet:
         for worker in self._workers:
             worker.process.join()
         self._workers = []
+        torch.set_num_threads(self._threads)
         shutil.rmtree(self._work.parent, ignore_errors=True)
 
     def _brief(self, order: Order | EvaluateOrder) -> None:
@@ -130,27 +130,34 @@ class LocalFleet:
             self._settle()
 
     def _hand_out(self, jobs: Sequence[Any], queue: deque[int], limit: int) -> None:
-        for worker in self._workers:
-            if worker.job is None and queue and queue[0] < limit:
-                worker.job = queue.popleft()
-                try:
-                    if worker.briefing is not self._briefing:
-                        worker.connection.send(self._briefing)
-                        worker.briefing = self._briefing
-                    worker.connection.send(jobs[worker.job])
-                except (BrokenPipeError, ConnectionResetError):
-                    continue  # it died while idle: _collect sees that
+        """Give free workers their next job. While many are left, also one to wait, so that no worker stands idle while this process
+        adds up; the last ones go to whoever is free first."""
+        for depth in (1, 2):
+            for worker in self._workers:
+                is_free = len(worker.jobs) < depth and (depth == 1 or len(queue) > 2 * self.num_workers)
+                if is_free and queue and queue[0] < limit:
+                    worker.jobs.append(queue.popleft())
+                    self._send(worker, jobs[worker.jobs[-1]])
+
+    def _send(self, worker: _Worker, job: Any) -> None:
+        try:
+            if worker.briefing is not self._briefing:
+                worker.connection.send(self._briefing)
+                worker.briefing = self._briefing
+            worker.connection.send(job)
+        except (BrokenPipeError, ConnectionResetError):
+            return  # it died while idle: _collect sees that
 
     def _collect(self, jobs: Sequence[Any], queue: deque[int], done: dict[int, Any], attempts: dict[int, int]) -> None:
-        busy = {worker.connection: worker for worker in self._workers if worker.job is not None}
+        busy = {worker.connection: worker for worker in self._workers if worker.jobs}
         for connection in wait(list(busy)):
             worker = busy[connection]  # type: ignore[index]
-            index = worker.job
-            assert index is not None  # noqa: S101  busy workers have a job
             try:
-                done[index] = worker.connection.recv()
-                worker.job = None
+                reply = worker.connection.recv()
+                done[worker.jobs.popleft()] = reply
             except (EOFError, ConnectionResetError):
+                index, *waiting = worker.jobs
+                queue.extendleft(reversed(waiting))
                 attempts[index] = attempts.get(index, 0) + 1
                 cause = self._replace(worker)
                 self.watch(WorkerRestarted(site=jobs[index].site, cause=cause))
@@ -162,14 +169,18 @@ class LocalFleet:
     def _settle(self) -> None:
         """Let workers finish what a reader did not wait for, so that the next batch of jobs begins clean."""
         for worker in self._workers:
-            if worker.job is not None:
-                try:
+            try:
+                while worker.jobs:
                     worker.connection.recv()
-                    worker.job = None
-                except (EOFError, ConnectionResetError):
-                    self._replace(worker)
+                    worker.jobs.popleft()
+            except (EOFError, ConnectionResetError):
+                self._replace(worker)
 
     def _start(self) -> None:
+        if not self._workers:
+            # a second thread here would wait for a core that the workers use: a sum took 100 times as long (docs/performance.md).
+            # Nor must a forked child inherit a pool of threads that did not come along.
+            torch.set_num_threads(1)
         while len(self._workers) < self.num_workers:
             self._workers.append(self._spawn())
 
@@ -177,12 +188,7 @@ class LocalFleet:
         ours, theirs = self._context.Pipe()
         others = [ours, *(worker.connection for worker in self._workers)] if self._context.get_start_method() == "fork" else []
         process = self._context.Process(target=serve, args=(theirs, others, self.blueprint, self._arena), daemon=True)
-        threads = torch.get_num_threads()
-        torch.set_num_threads(1)  # a forked child must not inherit a pool of threads that did not come along
-        try:
-            process.start()
-        finally:
-            torch.set_num_threads(threads)
+        process.start()
         theirs.close()
         return _Worker(process, ours)
 

@@ -9,19 +9,22 @@ import signal
 import time
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, replace
+from functools import cached_property
 from multiprocessing.connection import Connection
 from pathlib import Path
-from typing import Any, Protocol
+from typing import Any, Protocol, TypeVar
 
 import torch
 
-from wardround.core.exchange import EvaluateOrder, SiteFailed, SiteReport
+from wardround.core.exchange import EvaluateOrder, Order, SiteFailed, SiteReport
 from wardround.fleet.arena import Arena, plain_fields
 from wardround.sites import memory
 from wardround.sites.site import Bench, Site, SiteRows, evaluate
 from wardround.strategies.base import Strategy
 
 log = logging.getLogger(__name__)
+
+Kind = TypeVar("Kind")
 
 
 class Blueprint(Protocol):
@@ -57,6 +60,14 @@ class TrainJob:
 
 
 @dataclass(frozen=True, kw_only=True)
+class Trained:
+    """A train job is done: the update's plain fields, and whether there is a new memory. The update's arrays are in the slot."""
+
+    plain: Mapping[str, Any]
+    remembers: bool
+
+
+@dataclass(frozen=True, kw_only=True)
 class EvaluateJob:
     """Evaluate on the rows of these sites."""
 
@@ -75,12 +86,12 @@ def serve(connection: Connection, others: Sequence[Connection], blueprint: Bluep
     signal.signal(signal.SIGTERM, signal.SIG_DFL)
     gc.freeze()  # what the parent had stays in shared pages
     torch.set_num_threads(1)
-    work = _Work(blueprint, blueprint.bench(), arena)
+    work = _Work(blueprint, arena)
     while True:
         try:
             message = connection.recv()
             if isinstance(message, Briefing):
-                work.order = arena.read_order(message.kind, message.plain, work.bench.model.device)
+                work.briefing = message
             else:
                 connection.send(work.answer(message))
         except (EOFError, BrokenPipeError, ConnectionResetError):
@@ -88,11 +99,25 @@ def serve(connection: Connection, others: Sequence[Connection], blueprint: Bluep
 
 
 class _Work:
-    """The jobs of a worker. order: of the present round."""
+    """The jobs of a worker. The model is built for the first of them, so that a failure to build it is told as the sites' failure."""
 
-    def __init__(self, blueprint: Blueprint, bench: Bench, arena: Arena) -> None:
-        self.blueprint, self.bench, self.arena = blueprint, bench, arena
-        self.order: Any = None
+    def __init__(self, blueprint: Blueprint, arena: Arena) -> None:
+        self.blueprint, self.arena = blueprint, arena
+        self.briefing: Briefing | None = None
+        self._read: tuple[Briefing, Any] | None = None  # the last order: on a GPU its arrays are copied there once a round
+
+    @cached_property
+    def bench(self) -> Bench:
+        return self.blueprint.bench()
+
+    def order(self, kind: type[Kind]) -> Kind:
+        """The present order; on a CPU its arrays are views of the arena."""
+        if self.briefing is None or not issubclass(self.briefing.kind, kind):
+            raise TypeError(f"no {kind.__name__} was told before this job")
+        if self._read is None or self._read[0] is not self.briefing:
+            self._read = self.briefing, self.arena.read_order(self.briefing.kind, self.briefing.plain, self.bench.model.device)
+        found: Kind = self._read[1]
+        return found
 
     def answer(self, job: TrainJob | EvaluateJob) -> Any:
         """A site's failure, of whatever kind, becomes a reply: it never ends the run."""
@@ -105,20 +130,17 @@ class _Work:
                 return failed
             return [failed] if len(job.sites) == 1 else [reply for site in job.sites for reply in self.answer(EvaluateJob(sites=(site,)))]
 
-    def _train(self, job: TrainJob) -> dict[str, Any]:
-        """Return the update's plain fields; its arrays are in the slot."""
+    def _train(self, job: TrainJob) -> Trained:
         started = time.perf_counter()
-        device = self.bench.model.device
+        device, order = self.bench.model.device, self.order(Order)
         kept = {name: tensor.to(device) for name, tensor in memory.read(job.memory_in).items()}
         site = Site(rows=self.blueprint.rows[job.site], bench=self.bench, memory=kept,
                     outbox=self.arena.vector(job.slot, self.blueprint.strategy.update_type, "delta"))
-        update = self.blueprint.strategy.train(site, self.order)
+        update = self.blueprint.strategy.train(site, order)
         self.arena.write_slot(job.slot, update)
         if site.memory:
             memory.write(site.memory, job.memory_out)
-        return plain_fields(replace(update, seconds=time.perf_counter() - started))
+        return Trained(plain=plain_fields(replace(update, seconds=time.perf_counter() - started)), remembers=bool(site.memory))
 
     def _evaluate(self, sites: Sequence[str]) -> list[SiteReport]:
-        if not isinstance(self.order, EvaluateOrder):
-            raise TypeError(f"the last briefing was of {type(self.order).__name__}")
-        return evaluate(self.bench, [self.blueprint.rows[site] for site in sites], self.order)
+        return evaluate(self.bench, [self.blueprint.rows[site] for site in sites], self.order(EvaluateOrder))

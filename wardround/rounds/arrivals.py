@@ -76,4 +76,5 @@ def fault(update: Update, order: Order, sites: Mapping[str, int], norms: Mapping
 def is_finite(params: Params, norm: float) -> bool:
     """Whether every number is finite. norm: of the trainable part; it is finite only if all of them are, and only where a float32 sum
     of squares overflows they are looked at one by one."""
-    return (isfinite(norm) or bool(torch.isfinite(params.trainable).all())) and bool(torch.isfinite(params.buffers).all())
+    is_trained_finite = isfinite(norm) or bool(torch.isfinite(params.trainable).all())
+    return is_trained_finite and (not params.buffers.numel() or bool(torch.isfinite(params.buffers).all()))

@@ -33,6 +33,5 @@ def classify(*, network: Network, rows: Sequence[np.ndarray], detail: bool, feed
     truth = feed.labels[whole].cpu().numpy()
     counted = (probabilities, truth, losses, sizes)
     tallies: Sequence[Tally] = FindingTally.of_parts(*counted) if truth.ndim == 2 else ClassTally.of_parts(*counted)
-    values = np.split(probabilities, np.cumsum(sizes)[:-1])
-    return [Examined(tally=tally, rows=part, values=value if detail else None)
-            for tally, part, value in zip(tallies, rows, values, strict=True)]
+    values = np.split(probabilities, np.cumsum(sizes)[:-1]) if detail else [None] * len(rows)
+    return [Examined(tally=tally, rows=part, values=value) for tally, part, value in zip(tallies, rows, values, strict=True)]

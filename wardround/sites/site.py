@@ -48,6 +48,7 @@ class Bench:
     examine: Examine
     arithmetic: Arithmetic
     seed: int
+    buffers: dict[str, Tensor] = field(default_factory=dict)  # of optimisers, kept from site to site for their memory only
 
 
 @dataclass(frozen=True, kw_only=True, eq=False)
@@ -76,12 +77,12 @@ class Site:
         """Train model on this round's batches; momentum stays in memory if the recipe says so."""
         recipe = order.recipe
         kept = memories.part(self.memory, "optimizer") if recipe.keep_optimizer else {}
-        optimizer = make_optimizer(recipe, model.params.layout.num_trainable, model.device, kept or None)
+        optimizer = make_optimizer(recipe, model.params.layout.num_trainable, model.device, kept or None, self.bench.buffers)
         with global_torch_stream(self.bench.seed, "layers", self.name, order.round):
             fit = local_sgd(model, self.batches(order), recipe, loss=self.bench.loss, optimizer=optimizer,
                             arithmetic=self.bench.arithmetic, penalty=penalty, drift=drift)
         if recipe.keep_optimizer:
-            memories.put(self.memory, "optimizer", optimizer.state())
+            memories.put(self.memory, "optimizer", {name: tensor.clone() for name, tensor in optimizer.state().items()})
         return fit
 
     def delta(self, model: FlatModel, order: Order) -> Params:
@@ -109,19 +110,20 @@ class Site:
     def _dealt(self, order: Order) -> Iterator[tuple[int, np.ndarray]]:
         """Number, counted over all rounds, and rows of each of the round's batches."""
         steps, per_epoch = steps_per_round(order.recipe, self.num_train), ceil(self.num_train / order.recipe.batch_size)
-        batches: list[np.ndarray] = []
+        size, larger = divmod(self.num_train, per_epoch)  # the first batches of an epoch are larger by one
+        shuffled: np.ndarray | None = None
         for step in range((order.round - 1) * steps, order.round * steps):
             epoch, index = divmod(step, per_epoch)
-            if index == 0 or not batches:
+            if index == 0 or shuffled is None:
                 shuffled = stream(self.bench.seed, "batches", self.name, epoch).permutation(self.rows.train)
-                batches = np.array_split(shuffled, per_epoch)
-            yield step, batches[index]
+            start = index * size + min(index, larger)
+            yield step, shuffled[start : start + size + (index < larger)]
 
 
 def evaluate(bench: Bench, sites: Sequence[SiteRows], order: EvaluateOrder) -> list[SiteReport]:
     """A report of each site; small ones share a forward pass."""
     bench.model.load(order.params)
-    bench.model.module.eval()
+    bench.model.eval()
 
     def network(images: Tensor) -> Tensor:
         return bench.arithmetic.logits(bench.model, images)

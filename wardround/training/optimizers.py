@@ -32,17 +32,20 @@ class Optimizer(Protocol):
 class Sgd:
     """SGD with momentum m: v = m v + g + wd w, w = w - lr v; v begins as the first g + wd w."""
 
-    def __init__(self, *, momentum: float, weight_decay: float, velocity: Tensor | None = None) -> None:
+    def __init__(self, *, momentum: float, weight_decay: float, velocity: Tensor, is_fresh: bool) -> None:
+        """is_fresh: velocity holds nothing yet."""
         self.momentum = momentum
         self.weight_decay = weight_decay
         self.velocity = velocity
+        self.is_fresh = is_fresh
 
     def step(self, params: Tensor, grads: Tensor, lr: float) -> None:
         if not self.momentum:
             params.mul_(1 - lr * self.weight_decay).sub_(grads, alpha=lr)
             return
-        if self.velocity is None:
-            self.velocity = grads.clone()
+        if self.is_fresh:
+            self.velocity.copy_(grads)
+            self.is_fresh = False
         else:
             self.velocity.mul_(self.momentum).add_(grads)
         if self.weight_decay:
@@ -50,20 +53,20 @@ class Sgd:
         params.sub_(self.velocity, alpha=lr)
 
     def state(self) -> dict[str, Tensor]:
-        return {} if self.velocity is None else {"velocity": self.velocity}
+        return {} if self.is_fresh else {"velocity": self.velocity}
 
 
 class Adam:
     """Adam: Kingma & Ba 2015, Algorithm 1 (arXiv:1412.6980); weight decay joins the gradient."""
 
-    def __init__(self, *, momentum: float, weight_decay: float, first: Tensor, second: Tensor, steps: Tensor) -> None:
-        """momentum is beta1. first, second: moments, zeros at the beginning. steps: () int64, on the CPU."""
+    def __init__(self, *, momentum: float, weight_decay: float, first: Tensor, second: Tensor, steps: Tensor, scratch: Tensor) -> None:
+        """momentum is beta1. first, second: moments, zeros at the beginning. steps: () int64, on the CPU. scratch: of any content."""
         self.momentum = momentum  # beta1
         self.weight_decay = weight_decay
         self.first = first  # m
         self.second = second  # v
         self.steps = steps  # t
-        self._scratch = torch.empty_like(first)
+        self._scratch = scratch
 
     def step(self, params: Tensor, grads: Tensor, lr: float) -> None:
         if self.weight_decay:
@@ -90,23 +93,37 @@ class AdamW(Adam):
         self._move(params, grads, lr)
 
 
-def make_optimizer(recipe: Recipe, num: int, device: torch.device | str, state: Mapping[str, Tensor] | None) -> Optimizer:
+def make_optimizer(recipe: Recipe, num: int, device: torch.device | str, state: Mapping[str, Tensor] | None,
+                   buffers: dict[str, Tensor] | None = None) -> Optimizer:
     """The recipe's optimiser of num numbers; recipe.momentum is beta1 of Adam and AdamW.
 
-    state: a copy of an earlier optimiser's state() goes on from there; None or empty begins anew. SiteError if it belongs to
-    another optimiser or another model.
+    state: of an earlier optimiser's state(), copied: training goes on from there; None or empty begins anew. buffers: vectors that
+    the caller keeps for its next optimiser, filled here (new memory costs more than the step of a large model); the old one is then
+    void. SiteError if the state belongs to another optimiser or another model.
     """
-    kept = {name: tensor.to(device if tensor.dim() else "cpu", copy=True) for name, tensor in (state or {}).items()}
+    buffers = {} if buffers is None else buffers
+
+    def buffer(name: str) -> Tensor:
+        """The buffer of this name; it holds the kept state, or else anything."""
+        if name not in buffers:
+            buffers[name] = torch.empty(num, device=device)
+        return buffers[name].copy_(state[name]) if state else buffers[name]
+
     names = {"velocity"} if recipe.optimizer == "sgd" else {"first", "second", "steps"}
-    if kept and (set(kept) != names or any(tensor.dim() and len(tensor) != num for tensor in kept.values())):
-        found = ", ".join(f"{name} {tuple(tensor.shape)}" for name, tensor in kept.items())
+    if state and (set(state) != names or any(tensor.dim() and len(tensor) != num for tensor in state.values())):
+        found = ", ".join(f"{name} {tuple(tensor.shape)}" for name, tensor in state.items())
         raise SiteError(f"the kept optimiser state ({found}) does not fit optimizer = '{recipe.optimizer}' of a model with {num} "
                         "numbers. It comes from another plan: start a new run.")
+    settings = {"momentum": recipe.momentum, "weight_decay": recipe.weight_decay}
     if recipe.optimizer == "sgd":
-        return Sgd(momentum=recipe.momentum, weight_decay=recipe.weight_decay, velocity=kept.get("velocity"))
+        return Sgd(**settings, velocity=buffer("velocity"), is_fresh=not state)
     kind = AdamW if recipe.optimizer == "adamw" else Adam
-    fresh = {"first": torch.zeros(num, device=device), "second": torch.zeros(num, device=device), "steps": torch.tensor(0)}
-    return kind(momentum=recipe.momentum, weight_decay=recipe.weight_decay, **(kept or fresh))
+    steps = state["steps"].cpu().clone() if state else torch.tensor(0)
+    first, second = buffer("first"), buffer("second")
+    if not state:
+        first.zero_()
+        second.zero_()
+    return kind(**settings, first=first, second=second, steps=steps, scratch=buffers.setdefault("scratch", torch.empty(num, device=device)))
 
 
 def clip_(grads: Tensor, max_norm: float) -> float:
