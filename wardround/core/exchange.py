@@ -69,4 +69,4 @@ class SiteFailed:
 
 
 Filter = Callable[[Update, np.random.Generator], Update]  # at the site
-Aggregator = Callable[[Iterable[Update]], Params]  # at the server: one pass over the replies, in site order
+Aggregator = Callable[[Iterable[Update]], Params]  # at the server: one pass over the replies, in site order; gives a vector of its own

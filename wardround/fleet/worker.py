@@ -18,6 +18,7 @@ import torch
 
 from wardround.core.exchange import EvaluateOrder, Order, SiteFailed, SiteReport
 from wardround.fleet.arena import Arena, plain_fields
+from wardround.fleet.heap import keep_heap
 from wardround.sites import memory
 from wardround.sites.site import Bench, Site, SiteRows, evaluate
 from wardround.strategies.base import Strategy
@@ -86,6 +87,7 @@ def serve(connection: Connection, others: Sequence[Connection], blueprint: Bluep
     signal.signal(signal.SIGTERM, signal.SIG_DFL)
     gc.freeze()  # what the parent had stays in shared pages
     torch.set_num_threads(1)
+    keep_heap()
     work = _Work(blueprint, arena)
     while True:
         try:

@@ -49,7 +49,7 @@ class FedAvg:
                       num_steps=fit.num_steps, train_loss=fit.train_loss)
 
     def aggregate(self, state: State, updates: Iterable[Update]) -> State:  # runs at the server
-        return replace(state, round=state.round + 1, params=state.params + self.combine(updates))
+        return replace(state, round=state.round + 1, params=self.combine(updates).add_(state.params))
 
     def penalty(self, order: Order) -> Penalty | None:
         """What joins the local loss; nothing here."""
