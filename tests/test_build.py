@@ -1,19 +1,27 @@
 """From a plan to an arm; what cannot work is refused."""
 
+from types import SimpleNamespace
+
 import numpy as np
 import pytest
+import torch
 
 from wardround.build import (
     METRICS,
+    as_begun,
     build,
     build_strategy,
+    check_names,
+    device_here,
     feed_of,
     lr_factor,
     network_shape,
+    num_workers,
     patch_of,
     plan_of_arm,
     primary_metric,
     resolved,
+    room_for_images,
 )
 from wardround.core.params import FlatModel
 from wardround.data.datasets import DATASETS
@@ -132,10 +140,68 @@ def test_each_task_has_its_feed(slices, brains, xrays, scans) -> None:
 def test_a_shipped_plan_builds_its_strategy_its_loss_and_its_model(name: str) -> None:
     own = load_plan(name)
     task, classes = DATASETS.find(own.data.dataset).task, DATASETS.find(own.data.dataset).classes
-    assert isinstance(build_strategy(resolved(own)), FedAvg)
+    check_names(own)
+    assert isinstance(build_strategy(own), FedAvg)
     assert primary_metric(own, task) in METRICS[task]
     make_loss(own.recipe, None, task)
     outputs = len(classes) or 2
     module = build_model(own.model, in_channels=own.data.channels, num_outputs=outputs, shape=network_shape(own.data, task),
                          dense=task == "segmentation", seed=0)
     assert FlatModel(module, share=own.model.share).params.layout.num_trainable > 1000
+
+
+# --- engine
+
+
+def test_a_resolved_plan_leaves_nothing_open_and_tells_what_it_chose(slices) -> None:
+    own, prepared = prepared_of("image-mask", slices, model={"name": "unet", "width": 4, "depth": 2}, rounds={"metric": "dice"},
+                                recipe={"loss": "dice_cross_entropy"})
+    notes: list = []
+    engine = resolved(own, prepared, notes.append).engine
+    assert "auto" not in (engine.precision, engine.layout, engine.device)
+    if len(notes) == 1:  # none where the processor leaves one choice
+        assert notes[0].text.startswith("computes in ")
+    assert resolved(own, prepared).engine == engine
+    assert resolved(plan(engine={"precision": "bf16", "layout": "contiguous"}), prepared).engine.precision == "bf16"
+
+
+def test_a_run_that_has_begun_goes_on_as_it_began() -> None:
+    begun = plan(engine={"precision": "bf16", "layout": "channels_last", "device": "cpu", "workers": 3})
+    again = as_begun(plan(engine={"layout": "contiguous"}), begun).engine
+    assert (again.precision, again.layout, again.device, again.workers) == ("bf16", "contiguous", "cpu", 0)
+
+
+@pytest.mark.parametrize(("engine", "told"), [
+    ({"precision": "tf32", "device": "cpu"}, "arithmetic of NVIDIA's GPUs.*Use 'auto', 'fp32' or 'bf16'"),
+    ({"device": "cuda"}, "torch sees no CUDA device. Use 'auto' or 'cpu'")])
+def test_what_this_machine_cannot_compute_is_refused_before_any_image_is_read(engine, told, monkeypatch) -> None:
+    monkeypatch.setattr(torch.cuda, "is_available", lambda: False)
+    with pytest.raises(PlanError, match=told):
+        check_names(plan(engine=engine))
+
+
+@pytest.mark.parametrize(("gib", "num_cores", "workers"), [([24], 16, 4), ([24], 2, 2), ([10], 16, 2), ([2], 16, 1), ([24, 24], 16, 8)])
+def test_on_cuda_cores_and_memory_limit_the_workers(gib, num_cores, workers, monkeypatch) -> None:
+    monkeypatch.setattr("wardround.build.cores", lambda: num_cores)
+    monkeypatch.setattr(torch.cuda, "is_available", lambda: True)
+    monkeypatch.setattr(torch.cuda, "device_count", lambda: len(gib))
+    monkeypatch.setattr(torch.cuda, "get_device_properties", lambda index: SimpleNamespace(total_memory=gib[index] * 1024**3))
+    assert num_workers(plan()) == workers
+    assert num_workers(plan(engine={"workers": 3})) == 3
+    assert num_workers(plan(engine={"device": "cpu"})) == num_cores
+
+
+@pytest.mark.parametrize(("process", "index"), [("MainProcess", 0), ("SpawnProcess-1", 0), ("SpawnProcess-2", 1), ("SpawnProcess-3", 0),
+                                                ("SpawnProcess-1:2", 1), ("worker", 0)])
+def test_worker_processes_take_the_devices_in_turn(process, index, monkeypatch) -> None:
+    monkeypatch.setattr(torch.cuda, "device_count", lambda: 2)
+    monkeypatch.setattr("wardround.build.current_process", lambda: SimpleNamespace(name=process))
+    assert device_here("cuda") == torch.device("cuda", index)
+    assert device_here("cpu") == torch.device("cpu")
+
+
+def test_workers_share_a_quarter_of_the_free_memory_for_images(monkeypatch) -> None:
+    monkeypatch.setattr(torch.cuda, "mem_get_info", lambda device: (800, 1000))
+    own = plan(engine={"workers": 4})
+    assert room_for_images(own, torch.device("cuda", 0)) == 50
+    assert room_for_images(own, torch.device("cpu")) == 0

@@ -6,11 +6,14 @@ import dataclasses
 from collections.abc import Mapping
 from dataclasses import dataclass, field
 from functools import partial
+from multiprocessing import current_process
+from multiprocessing.reduction import ForkingPickler
 from typing import Any, Literal, cast
 
 import numpy as np
 import torch
 
+from wardround.core.events import Watch, silent
 from wardround.core.params import FlatModel, Params
 from wardround.data.cache import cores
 from wardround.data.catalogue import Catalogue, Task
@@ -34,10 +37,12 @@ from wardround.strategies import STRATEGIES
 from wardround.strategies.base import Strategy
 from wardround.training.arithmetic import Arithmetic
 from wardround.training.losses import Loss, make_loss
+from wardround.training.probe import Trial, candidates, fastest
 from wardround.training.schedule import learning_rate
 
 Arm = Literal["federated", "pooled", "local"]
 ARMS: tuple[Arm, ...] = ("federated", "pooled", "local")
+WORKER_BYTES = 4 * 1024**3  # of a CUDA device: context and kernels, network, activations
 POOLED = "pooled"  # name of the one site that holds all rows
 METRICS: dict[Task, tuple[str, ...]] = {  # that may choose the round, the task's headline first
     "binary": ("balanced_accuracy", "auroc", "accuracy", "loss"), "multiclass": ("balanced_accuracy", "auroc", "accuracy", "loss"),
@@ -60,30 +65,46 @@ class ArmBlueprint:
     regions: Mapping[str, tuple[int, ...]] = field(default_factory=dict)
     class_weights: np.ndarray | None = None
 
-    def model(self) -> FlatModel:
-        """The model with its initial weights: the same for all arms of a seed."""
+    def model(self, *, is_tried: bool = True) -> FlatModel:
+        """The model with its initial weights: the same for all arms of a seed. is_tried: `initial_params` has tried it before."""
         plan = self.plan
         module = build_model(plan.model, in_channels=plan.data.channels, num_outputs=len(self.classes),
-                             shape=network_shape(plan.data, self.task), dense=self.task == "segmentation", seed=plan.seed)
-        return FlatModel(module, self.device, share=plan.model.share)
+                             shape=network_shape(plan.data, self.task), dense=self.task == "segmentation", seed=plan.seed,
+                             is_tried=is_tried)
+        return FlatModel(module, device_here(self.device), share=plan.model.share)
 
     @property
     def device(self) -> str:
         return device_of(self.plan)
 
     def bench(self) -> Bench:
-        weights = None if self.class_weights is None else torch.tensor(self.class_weights, dtype=torch.float32, device=self.device)
+        device = device_here(self.device)
+        weights = None if self.class_weights is None else torch.tensor(self.class_weights, dtype=torch.float32, device=device)
         loss = make_loss(self.plan.recipe, weights, self.task)
-        return Bench(model=self.model(), feed=self.feed, loss=loss, examine=self._examine(loss), seed=self.plan.seed,
+        feed = self.feed.on(device, room=room_for_images(self.plan, device))
+        return Bench(model=self.model(), feed=feed, loss=loss, examine=self._examine(feed, loss, device), seed=self.plan.seed,
                      arithmetic=arithmetic_of(self.plan))
 
-    def _examine(self, loss: Loss) -> Examine:
-        device, num_classes = torch.device(self.device), len(self.classes)
-        if isinstance(self.feed, ImageFeed):
-            return partial(classify, feed=self.feed, loss=loss, num_classes=num_classes, device=device)
-        return partial(examine, feed=cast(CaseFeed, self.feed), patch=patch_of(self.plan.data), loss=loss, num_classes=num_classes,
+    def _examine(self, feed: Feed, loss: Loss, device: torch.device) -> Examine:
+        num_classes = len(self.classes)
+        if isinstance(feed, ImageFeed):
+            return partial(classify, feed=feed, loss=loss, num_classes=num_classes, device=device)
+        return partial(examine, feed=cast(CaseFeed, feed), patch=patch_of(self.plan.data), loss=loss, num_classes=num_classes,
                        device=device, scored=scored_regions(self.classes, self.regions),
                        headline=headline_regions(self.classes, self.regions))
+
+
+def _rebuilt(fields: dict[str, Any]) -> ArmBlueprint:
+    return ArmBlueprint(**{"strategy": build_strategy(fields["plan"]), **fields})
+
+
+def _described(blueprint: ArmBlueprint) -> tuple[Any, ...]:
+    """For a spawned process: a strategy of the user's own file cannot be imported there by its class, but by the plan's name for it."""
+    is_own = ".py:" in blueprint.plan.strategy.name
+    return _rebuilt, ({name: value for name, value in vars(blueprint).items() if not (is_own and name == "strategy")},)
+
+
+ForkingPickler.register(ArmBlueprint, _described)
 
 
 def build(plan: Plan, prepared: Prepared, arm: Arm, site: str | None = None) -> ArmBlueprint:
@@ -170,15 +191,38 @@ def rows_of_arm(prepared: Prepared, arm: Arm, site: str | None) -> dict[str, Sit
     return {name: held(name, name, None)}
 
 
-def resolved(plan: Plan) -> Plan:
-    """The plan with "auto" replaced by what this machine has, so that a resumed run computes as it began.
-
-    Names that are not known are refused here, before any image is read.
-    """
+def check_names(plan: Plan) -> None:
+    """Refuse, before any image is read, names that are not known and what this machine cannot compute."""
     MODELS.find(plan.model.name)
     build_strategy(plan)
-    engine = plan.engine.model_copy(update={"device": device_of(plan), "precision": precision_of(plan)})
+    if device_of(plan) == "cpu" and plan.engine.precision == "tf32":
+        raise PlanError("engine.precision = 'tf32' is arithmetic of NVIDIA's GPUs, and this plan computes on a CPU. Use 'auto', 'fp32' or "
+                        "'bf16'.")
+
+
+def resolved(plan: Plan, prepared: Prepared, watch: Watch = silent) -> Plan:
+    """The plan with "auto" replaced by what this machine has and trains fastest with, so that a resumed run computes as it began."""
+    check_names(plan)
+    device = device_of(plan)
+    allowed = candidates(plan.engine, device)
+    chosen = allowed[0] if len(allowed) == 1 else fastest(trial_of(build(plan, prepared, "federated")), allowed, watch)
+    engine = plan.engine.model_copy(update={"device": device, "precision": chosen.precision, "layout": chosen.layout})
     return plan.model_copy(update={"engine": engine})
+
+
+def as_begun(plan: Plan, begun: Plan) -> Plan:
+    """The plan with "auto" replaced by how a run of it has begun, here or on another machine."""
+    auto = {key for key in ("precision", "layout", "device") if getattr(plan.engine, key) == "auto"}
+    engine = plan.engine.model_copy(update={key: getattr(begun.engine, key) for key in auto})
+    return plan.model_copy(update={"engine": engine})
+
+
+def trial_of(blueprint: ArmBlueprint) -> Trial:
+    """A training step of this arm, to be timed."""
+    plan = blueprint.plan
+    shape = (plan.recipe.batch_size, plan.data.channels, *network_shape(plan.data, blueprint.task))
+    return Trial(model=partial(blueprint.model, is_tried=False), network=plan.model.model_dump(mode="json"), recipe=plan.recipe,
+                 task=blueprint.task, num_classes=len(blueprint.classes), shape=shape, device=blueprint.device)
 
 
 def device_of(plan: Plan) -> Literal["cpu", "cuda"]:
@@ -189,20 +233,24 @@ def device_of(plan: Plan) -> Literal["cpu", "cuda"]:
     return "cuda" if wanted != "cpu" and torch.cuda.is_available() else "cpu"
 
 
-def precision_of(plan: Plan) -> Literal["fp32", "bf16"]:
-    """The plan's precision; "auto" is bf16 where the hardware has instructions for it (else it would be slower, not faster)."""
-    if plan.engine.precision != "auto":
-        return plan.engine.precision
-    if device_of(plan) == "cuda":
-        return "bf16" if torch.cuda.is_bf16_supported() else "fp32"
-    has_bf16 = torch.cpu._is_avx512_bf16_supported() or torch.cpu._is_amx_tile_supported()
-    return "bf16" if has_bf16 else "fp32"
+def device_here(kind: str) -> torch.device:
+    """The device of this process: worker processes take the CUDA devices in turn."""
+    if kind == "cpu":
+        return torch.device("cpu")
+    number = current_process().name.rpartition("-")[2].rpartition(":")[2]  # "SpawnProcess-2", "SpawnProcess-1:2", "MainProcess"
+    return torch.device("cuda", (int(number) - 1) % torch.cuda.device_count() if number.isdecimal() else 0)
+
+
+def room_for_images(plan: Plan, device: torch.device) -> int:
+    """Bytes of images that a process may keep on its device: a quarter of the free memory, shared with the other workers."""
+    return 0 if device.type == "cpu" else torch.cuda.mem_get_info(device)[0] // (4 * num_workers(plan))
 
 
 def arithmetic_of(plan: Plan) -> Arithmetic:
     """How a resolved plan computes; what is still "auto" is the plainest way."""
-    precision = "bf16" if plan.engine.precision == "bf16" else "fp32"
-    return Arithmetic(precision=precision, layout="channels_last" if plan.engine.layout == "channels_last" else "contiguous")
+    engine = plan.engine
+    return Arithmetic(precision="fp32" if engine.precision == "auto" else engine.precision,
+                      layout="contiguous" if engine.layout == "auto" else engine.layout)
 
 
 def build_strategy(plan: Plan) -> Strategy:
@@ -225,15 +273,17 @@ def lr_factor(plan: Plan, round: int) -> float:
 
 
 def initial_params(blueprint: ArmBlueprint) -> Params:
-    """Parameters before round 1, on the CPU."""
-    params = blueprint.model().params
+    """Parameters before round 1, on the CPU. PlanError if the model does not fit the data."""
+    params = blueprint.model(is_tried=False).params
     return Params(params.flat.cpu().clone(), params.layout)
 
 
 def num_workers(plan: Plan) -> int:
-    """Worker processes: the plan's number, or one a core (one on CUDA: its kernels already fill the device)."""
+    """Worker processes: the plan's number, or one a core; on CUDA at most 4 a device, each with 4 GiB of its memory, for small networks
+    do not fill one alone."""
     if plan.engine.workers:
         return plan.engine.workers
-    if plan.engine.device != "cpu" and torch.cuda.is_available():
-        return 1
-    return cores()
+    if device_of(plan) == "cpu":
+        return cores()
+    memories = [torch.cuda.get_device_properties(index).total_memory for index in range(torch.cuda.device_count())]
+    return max(1, min(cores(), sum(min(4, memory // WORKER_BYTES) for memory in memories)))

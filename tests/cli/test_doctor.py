@@ -8,25 +8,30 @@ import torch
 
 from wardround.cli import doctor
 from wardround.strategies import STRATEGIES
+from wardround.training import probe
+from wardround.training.arithmetic import Arithmetic
 
 Run = Callable[..., int]
 
 
-def test_doctor_shows_versions_machine_and_the_faster_precision(wardround: Run, monkeypatch: pytest.MonkeyPatch,
-                                                                capsys: pytest.CaptureFixture[str]) -> None:
-    monkeypatch.setattr(doctor, "step_ms", lambda precision: {"fp32": 60.0, "bf16": 30.0}[precision])
+def test_doctor_shows_versions_machine_and_what_a_small_network_trains_fastest_in(
+        wardround: Run, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]) -> None:
+    found = {Arithmetic(): [9.0, 60.0], Arithmetic(layout="channels_last"): [9.0, 62.0], Arithmetic(precision="bf16"): [9.0, 40.0],
+             Arithmetic(precision="bf16", layout="channels_last"): [9.0, 30.0]}
+    monkeypatch.setattr(probe, "timed", lambda trial, allowed, is_thorough: found)
     assert wardround("doctor") == 0
     shown = capsys.readouterr().out
-    for part in ("torch", torch.__version__, "cores", "free disk there", "bf16 is 2.0 times as fast", "--set engine.precision=bf16"):
+    for part in ("torch", torch.__version__, "cores", "free disk there", "fp32  ", "60.0 ms", "fp32, channels last", "62.0 ms",
+                 "bf16, channels last", "30.0 ms", "in bf16, channels last, 2.0 times as fast as fp32;"):
         assert part in shown
 
 
-@pytest.mark.parametrize("precision", ["fp32", "bf16"])
-def test_a_step_is_timed_and_leaves_torch_as_it_was(precision: str) -> None:
-    threads, state = torch.get_num_threads(), torch.get_rng_state()
-    assert doctor.step_ms(precision, steps=1) > 0
-    assert torch.get_num_threads() == threads
-    assert torch.equal(torch.get_rng_state(), state)
+def test_every_candidate_of_this_machine_is_timed(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(probe, "precisions", lambda device: ("fp32",))
+    shown, sentence = doctor.steps(doctor.trial())
+    assert list(shown) == ["training step, fp32", "training step, fp32, channels last"]
+    assert all(float(value.removesuffix(" ms")) > 0 for value in shown.values())
+    assert "compute this small network in fp32" in sentence
 
 
 def test_a_package_that_is_missing_is_said(monkeypatch: pytest.MonkeyPatch) -> None:

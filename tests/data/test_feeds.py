@@ -4,7 +4,9 @@ import numpy as np
 import pytest
 import torch
 
+from wardround.data import feeds
 from wardround.data.feeds import ImageFeed
+from wardround.data.slices import SliceFeed
 from wardround.data.transforms import Augment
 from wardround.plan.schema import AugmentPlan
 
@@ -48,3 +50,59 @@ def test_the_cache_stays_as_it_is() -> None:
     before = PICTURES.copy()
     feed(PICTURES, np.arange(5), flip=True, intensity=0.3).batch(np.arange(5), torch.Generator().manual_seed(0))
     assert np.array_equal(PICTURES, before)
+
+
+# --- on a device
+
+CPU, META = torch.device("cpu"), torch.device("meta")  # a meta tensor has a shape and a device, but no numbers
+DRAWS = {"flip": True, "rotate_deg": 20, "intensity": 0.3}
+
+
+def slice_feed(**augment: object) -> SliceFeed:
+    masks = (PICTURES[:, 0] % 3).astype(np.uint8)
+    return SliceFeed(images=PICTURES, masks=masks, patients=np.array(["a", "a", "b", "", ""]), normalisation="image",
+                     augment=Augment(AugmentPlan.model_validate(augment)))
+
+
+VOLUMES = PICTURES.astype(np.float16)[:, :, None]
+
+
+@pytest.mark.parametrize("own", [feed(PICTURES, np.arange(5), **DRAWS), feed(VOLUMES, np.arange(5), **DRAWS), slice_feed(**DRAWS)])
+def test_images_that_are_kept_on_the_device_give_the_same_bits(own: ImageFeed | SliceFeed) -> None:
+    resident = own.on(CPU, room=10_000)
+    assert isinstance(resident.images, torch.Tensor)
+    assert isinstance(own.images, np.ndarray)
+    rows = np.array([4, 0, 3])
+    for kept, mapped in zip(resident.batch(rows, torch.Generator().manual_seed(1)), own.batch(rows, torch.Generator().manual_seed(1)),
+                            strict=True):
+        assert torch.equal(kept, mapped)
+
+
+def test_pictures_and_cases_to_evaluate_are_the_same_from_the_device() -> None:
+    own, masked = feed(PICTURES, np.arange(5)), slice_feed()
+    rows = np.array([1, 0])
+    assert torch.equal(own.on(CPU, room=10_000).plain(rows)[0], own.plain(rows)[0])
+    case, same = masked.case(rows), masked.on(CPU, room=10_000).case(rows)
+    assert torch.equal(case.image, same.image)
+    assert np.array_equal(case.truth, same.truth)
+
+
+@pytest.mark.parametrize(("own", "num_bytes"), [(feed(PICTURES, np.arange(5)), 80), (slice_feed(), 160)])
+def test_images_are_kept_only_where_there_is_room_for_all(own: ImageFeed | SliceFeed, num_bytes: int) -> None:
+    assert own.on(CPU, room=num_bytes - 1).images is own.images
+    assert isinstance(own.on(CPU, room=num_bytes).images, torch.Tensor)
+
+
+@pytest.mark.parametrize("room", [0, 10_000])
+@pytest.mark.parametrize("own", [feed(PICTURES, np.arange(5), **DRAWS), slice_feed(**DRAWS)])
+def test_a_batch_is_made_on_the_device(own: ImageFeed | SliceFeed, room: int) -> None:
+    there = own.on(META, room=room)
+    images, truth = there.batch(np.array([1, 2]), torch.Generator())
+    assert (images.device, tuple(images.shape)) == (META, (2, 1, 4, 4))
+    assert truth.device == (META if isinstance(own, SliceFeed) else CPU)
+
+
+def test_moving_piece_by_piece_loses_no_image(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(feeds, "COPIED", 40)  # bytes: two images and a half
+    assert np.array_equal(feeds.kept(PICTURES, CPU).numpy(), PICTURES)
+    assert feeds.kept(PICTURES[:0], CPU).shape == (0, 1, 4, 4)

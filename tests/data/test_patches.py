@@ -139,3 +139,10 @@ def test_a_case_is_a_whole_volume(feed: VolumeFeed) -> None:
 def test_volumes_of_a_patient_are_cases_of_their_own_in_a_row(feed: VolumeFeed) -> None:
     many = replace(feed, patients=text_column(["a", "b", "a", ""]))
     assert [case.tolist() for case in many.cases(np.array([0, 1, 2, 3]))] == [[0], [2], [1], [3]]
+
+
+def test_patches_are_changed_on_the_device(feed: VolumeFeed) -> None:
+    there = replace(feed, augment=Augment(AugmentPlan(flip=True, intensity=0.1))).on(torch.device("meta"), room=10**9)
+    images, truth = there.batch(rows(0, 2), torch_stream(0, "test"))
+    assert images.device == truth.device == torch.device("meta")
+    assert images.dtype == torch.float32

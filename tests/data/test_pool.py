@@ -4,6 +4,7 @@ import subprocess
 import sys
 import time
 from concurrent.futures.process import BrokenProcessPool
+from multiprocessing import parent_process
 from pathlib import Path
 
 import pytest
@@ -15,6 +16,17 @@ from wardround.data.pool import each
 def squared(number: int) -> tuple[int, int, str]:
     """The square, the process, and its setting of torch's threads."""
     return number * number, os.getpid(), os.environ.get("OMP_NUM_THREADS", "")
+
+
+def squared_slowly(number: int) -> tuple[int, int, str]:
+    time.sleep(0.01)
+    return squared(number)
+
+
+def squared_here_only(number: int) -> tuple[int, int, str]:
+    if parent_process() is not None:
+        os._exit(1)
+    return squared_slowly(number)
 
 
 def refuse(number: int) -> int:
@@ -32,6 +44,19 @@ def test_processes_do_every_item_once_with_one_thread_each() -> None:
     assert {threads for _, _, threads in results} == {"1"}
 
 
+def test_joining_this_process_works_as_one_of_them() -> None:
+    results = list(each(squared_slowly, list(range(40)), workers=2, joining=True))
+    assert sorted(square for square, _, _ in results) == [number * number for number in range(40)]
+    assert os.getpid() in {pid for _, pid, _ in results}
+    assert len({pid for _, pid, _ in results}) == 2
+
+
+def test_where_the_other_process_dies_this_one_does_every_item_once(caplog: pytest.LogCaptureFixture) -> None:
+    results = list(each(squared_here_only, list(range(40)), workers=3, joining=True))
+    assert sorted(square for square, _, _ in results) == [number * number for number in range(40)]
+    assert "died" in caplog.text
+
+
 def test_no_items_start_no_process(monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr(pool, "_apart", lambda *args: pytest.fail("a process was started"))
     assert list(each(squared, [], workers=2)) == []
@@ -39,7 +64,7 @@ def test_no_items_start_no_process(monkeypatch: pytest.MonkeyPatch) -> None:
 
 
 def test_what_a_dead_process_left_is_done_here(monkeypatch: pytest.MonkeyPatch, caplog: pytest.LogCaptureFixture) -> None:
-    def dying(work: object, items: object, workers: int) -> object:
+    def dying(*args: object) -> object:
         yield 2, "apart"
         raise BrokenProcessPool
 
@@ -50,9 +75,9 @@ def test_what_a_dead_process_left_is_done_here(monkeypatch: pytest.MonkeyPatch, 
 
 
 def test_errors_of_the_work_reach_the_caller() -> None:
-    for workers in (1, 2):
+    for workers, joining in ((1, False), (2, False), (2, True)):
         with pytest.raises(ValueError, match="not"):
-            list(each(refuse, [1, 2], workers=workers))
+            list(each(refuse, [1, 2], workers=workers, joining=joining))
 
 
 def test_a_script_without_main_guard_runs_once(tmp_path: Path) -> None:

@@ -12,10 +12,12 @@ import pytest
 
 from wardround.build import resolved
 from wardround.core.events import Note, RoundFinished, RunFinished, RunStarted
+from wardround.data.prepare import prepare
 from wardround.errors import CheckpointError, PlanError, Resumable, TooFewSites
 from wardround.plan.load import dump_plan
 from wardround.runs import checkpoint
 from wardround.session import resume, run
+from wardround.training.arithmetic import Arithmetic
 
 
 def weights(folder) -> str:
@@ -34,7 +36,7 @@ def test_a_run_leaves_what_the_design_says(plan_with, tmp_path) -> None:
     assert set(scores["per_site"]) == {"north", "south", "east"}
     assert sum(site["num_train"] for site in scores["per_site"].values()) == scores["num_train"]
     assert len(folder.predictions()) == scores["num_test"]
-    assert folder.plan() == resolved(plan_with())
+    assert folder.plan() == resolved(plan_with(), prepare(plan_with()))
 
 
 def test_the_journal_tells_the_whole_run(plan_with, tmp_path) -> None:
@@ -141,6 +143,13 @@ def test_another_plan_in_the_same_folder_is_refused(plan_with, tmp_path) -> None
     with pytest.raises(PlanError, match=r"another plan.*--out"):
         run(plan_with(recipe={"lr": 0.2}), out=tmp_path)
     assert run(plan_with(engine={"workers": 1}), out=tmp_path).is_finished
+
+
+def test_a_plan_given_again_computes_as_its_run_began_whatever_would_be_faster_by_now(plan_with, tmp_path, monkeypatch) -> None:
+    first = run(plan_with(), out=tmp_path)
+    monkeypatch.setattr("wardround.build.candidates", lambda engine, device: [Arithmetic(precision=engine.precision, layout=engine.layout)])
+    assert run(plan_with(), out=tmp_path).plan() == first.plan()
+    assert "auto" not in (first.plan().engine.precision, first.plan().engine.layout, first.plan().engine.device)
 
 
 def test_changed_images_are_noticed_on_resume(plan_with, images, tmp_path) -> None:

@@ -3,7 +3,7 @@ import torch
 from torch import nn
 
 from wardround.core.params import FlatModel
-from wardround.training.arithmetic import Arithmetic, channels_last
+from wardround.training.arithmetic import Arithmetic, channels_last, set_cuda
 
 
 class Witness(nn.Module):
@@ -43,3 +43,19 @@ def test_bf16_computes_in_bfloat16_and_answers_in_float32() -> None:
     answer = Arithmetic(precision="bf16").logits(model, torch.ones(2, 1, 6, 6))
     assert model.module.seen[1] == torch.bfloat16
     assert answer.dtype == torch.float32
+
+
+def test_without_cuda_tf32_is_float32() -> None:
+    model, images = FlatModel(Witness(1)), torch.ones(2, 1, 6, 6)
+    assert torch.equal(Arithmetic(precision="tf32").logits(model, images), Arithmetic().logits(model, images))
+
+
+@pytest.mark.parametrize("is_tf32", [True, False])
+def test_cuda_shortens_float32_only_where_the_plan_says_so(is_tf32: bool) -> None:
+    cudnn, matmul = torch.backends.cudnn, torch.backends.cuda.matmul
+    before = cudnn.allow_tf32, matmul.allow_tf32, cudnn.deterministic
+    try:
+        set_cuda(is_tf32=is_tf32)
+        assert (cudnn.allow_tf32, matmul.allow_tf32, cudnn.deterministic) == (is_tf32, is_tf32, True)
+    finally:
+        cudnn.allow_tf32, matmul.allow_tf32, cudnn.deterministic = before

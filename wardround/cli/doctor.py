@@ -5,9 +5,6 @@ from __future__ import annotations
 import os
 import platform
 import shutil
-import time
-from collections.abc import Callable
-from contextlib import nullcontext
 from pathlib import Path
 from typing import TYPE_CHECKING
 
@@ -16,7 +13,7 @@ import typer
 from wardround.cli.options import examples
 
 if TYPE_CHECKING:
-    from torch import nn
+    from wardround.training.probe import Trial
 
 app = typer.Typer()
 strategies = typer.Typer(help="Federated algorithms.", no_args_is_help=True)
@@ -27,15 +24,13 @@ PACKAGES = ("wardround", "torch", "monai", "numpy", "pydantic", "pillow", "nibab
 
 @app.command(epilog=examples("wardround doctor"))
 def doctor() -> None:
-    """Show versions, cores, memory, disk and cache, and which precision trains faster here."""
+    """Show versions, cores, memory, disk and cache, and in which precision and layout a small network trains fastest here."""
     from wardround.cli import console
 
     console.pairs(versions() | machine())
-    fp32_ms, bf16_ms = step_ms("fp32"), step_ms("bf16")
-    console.pairs({"training step, fp32": f"{fp32_ms:.1f} ms", "training step, bf16": f"{bf16_ms:.1f} ms"})
-    faster = "bf16" if bf16_ms < fp32_ms else "fp32"
-    ratio = max(fp32_ms, bf16_ms) / min(fp32_ms, bf16_ms)
-    console.say(f"{faster} is {ratio:.1f} times as fast (small network, one thread). Choose it with --set engine.precision={faster}")
+    shown, sentence = steps(trial())
+    console.pairs(shown)
+    console.say(sentence)
 
 
 @strategies.command("list", epilog=examples("wardround strategies list"))
@@ -91,43 +86,32 @@ def existing(path: Path) -> Path:
     return next(place for place in (path, *path.absolute().parents) if place.exists())
 
 
-def step_ms(precision: str, *, steps: int = 8) -> float:
-    """Milliseconds of a training step of a small convolutional network on one thread: 32 grey images of 64 x 64, best of `steps`."""
+def trial() -> Trial:
+    """A training step of the network `cnn` on 8 grey images of 64 x 64, on the device that plans choose by themselves."""
     import torch
 
-    from wardround.rng import global_torch_stream, torch_stream
+    from wardround.core.params import FlatModel
+    from wardround.models.build import build_model
+    from wardround.plan.schema import ModelPlan, Recipe
+    from wardround.training.probe import Trial
 
-    with global_torch_stream("doctor"):
-        model = _small_network()
-    images = torch.rand(32, 1, 64, 64, generator=torch_stream("doctor", "images"))
-    labels = torch.arange(32) % 4
-    optimizer = torch.optim.SGD(model.parameters(), lr=0.01)
+    plan, device = ModelPlan(name="cnn"), "cuda" if torch.cuda.is_available() else "cpu"
 
-    def step() -> None:
-        with torch.autocast("cpu", torch.bfloat16) if precision == "bf16" else nullcontext():
-            loss = torch.nn.functional.cross_entropy(model(images), labels)
-        optimizer.zero_grad()
-        loss.backward()  # type: ignore[no-untyped-call]
-        optimizer.step()
+    def model() -> FlatModel:
+        return FlatModel(build_model(plan, in_channels=1, num_outputs=4, shape=(64, 64), seed=0), device)
 
-    threads = torch.get_num_threads()
-    torch.set_num_threads(1)
-    try:
-        step()  # the first step also chooses kernels
-        return 1000 * min(_seconds(step) for _ in range(steps))
-    finally:
-        torch.set_num_threads(threads)
+    return Trial(model=model, network=plan.model_dump(mode="json"), recipe=Recipe(), task="multiclass", num_classes=4,
+                 shape=(8, 1, 64, 64), device=device)
 
 
-def _small_network() -> nn.Module:
-    from torch import nn
+def steps(timed_on: Trial) -> tuple[dict[str, str], str]:
+    """Milliseconds of a step in each number format and layout, and a sentence on what plans with "auto" would choose for it."""
+    from wardround.plan.schema import EnginePlan
+    from wardround.training.probe import candidates, choose, ratio, timed, typical, words
 
-    return nn.Sequential(nn.Conv2d(1, 32, 3, padding=1), nn.GroupNorm(8, 32), nn.ReLU(), nn.MaxPool2d(2),
-                         nn.Conv2d(32, 64, 3, padding=1), nn.GroupNorm(8, 64), nn.ReLU(), nn.AdaptiveAvgPool2d(1), nn.Flatten(),
-                         nn.Linear(64, 4))
-
-
-def _seconds(work: Callable[[], None]) -> float:
-    start = time.perf_counter()
-    work()
-    return time.perf_counter() - start
+    found = timed(timed_on, candidates(EnginePlan(), timed_on.device), is_thorough=True)
+    chosen, plainest = choose(found), next(iter(found))
+    shown = {f"training step, {words(one)}": f"{typical(times):.1f} ms" for one, times in found.items()}
+    gain = f", {ratio(found, plainest, chosen):.1f} times as fast as {words(plainest)}" if chosen != plainest else ""
+    return shown, (f"engine.precision and engine.layout = \"auto\" would compute this small network in {words(chosen)}{gain}; "
+                   "each plan's own network is timed when it runs first.")

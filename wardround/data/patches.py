@@ -2,13 +2,14 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
+from typing import Self
 
 import numpy as np
 import torch
 from torch import Tensor
 
-from wardround.data.feeds import Case
+from wardround.data.feeds import CPU, Case, moved
 from wardround.data.geometry import Shape, triple
 from wardround.data.slices import by_patient
 from wardround.data.transforms import Augment
@@ -30,6 +31,11 @@ class VolumeFeed:
     patch: Shape
     foreground: float
     augment: Augment
+    device: torch.device = CPU
+
+    def on(self, device: torch.device, *, room: int) -> Self:
+        """Patches are cut from the files on the CPU, whatever the room, and changed on the device."""
+        return replace(self, device=device)
 
     def batch(self, rows: np.ndarray, generator: torch.Generator) -> tuple[Tensor, Tensor]:
         """A changed patch of each row, (B, C, D, H, W) float32, and its classes (B, D, H, W) int64; both without D where it is 1.
@@ -38,12 +44,12 @@ class VolumeFeed:
         """
         draws = torch.rand((len(rows), NUM_DRAWS), generator=generator, dtype=torch.float64).numpy()
         pairs = [self._patch(row, draw) for row, draw in zip(rows.tolist(), draws, strict=True)]
-        images = torch.from_numpy(np.stack([image for image, _ in pairs])).float()
-        truth = torch.from_numpy(np.stack([mask for _, mask in pairs])).long()
+        images = moved(torch.from_numpy(np.stack([image for image, _ in pairs])), self.device).float()
+        truth = moved(torch.from_numpy(np.stack([mask for _, mask in pairs])), self.device).long()
         if self.patch[0] == 1:
             images, truth = images[:, :, 0], truth[:, 0]
-        images, moved = self.augment.pair(images, truth, generator)
-        return images, truth if moved is None else moved
+        images, changed = self.augment.pair(images, truth, generator)
+        return images, truth if changed is None else changed
 
     def cases(self, rows: np.ndarray) -> list[np.ndarray]:
         """A volume a case, those of a patient one after the other: they do not lie on one grid."""

@@ -7,31 +7,36 @@ import os
 import signal
 import sys
 import threading
+from collections import deque
 from collections.abc import Callable, Iterator, Sequence
-from concurrent.futures import ProcessPoolExecutor, as_completed
+from concurrent.futures import Future, ProcessPoolExecutor
 from concurrent.futures.process import BrokenProcessPool
 from contextlib import contextmanager
 from multiprocessing import get_context, parent_process
 from multiprocessing.process import BaseProcess
+from queue import SimpleQueue
 from types import ModuleType
 from typing import TypeVar
 
 Item = TypeVar("Item")
 Result = TypeVar("Result")
 
+AHEAD = 2  # items given to a process at once, so that it need not wait for the next; at the end this one may wait for as many
+
 _log = logging.getLogger(__name__)
 
 
-def each(work: Callable[[Item], Result], items: Sequence[Item], *, workers: int) -> Iterator[Result]:
+def each(work: Callable[[Item], Result], items: Sequence[Item], *, workers: int, joining: bool = False) -> Iterator[Result]:
     """Yield work(item) of every item, in order of completion; work must be picklable and know its item.
 
-    workers: processes, 1 for none beside this one. Where a process dies, its items and the rest are done in this one. What work
-    raises is raised here.
+    workers: processes, 1 for none beside this one. joining: this process is one of them, and begins while the others start;
+    for work that is done by one thread. Where a process dies, its items and the rest are done in this one. What work raises is
+    raised here.
     """
     waiting = set(range(len(items)))
     if workers > 1 and len(items) > 1:
         try:
-            for number, result in _apart(work, items, workers):
+            for number, result in _apart(work, items, workers, joining):
                 waiting.discard(number)
                 yield result
         except BrokenProcessPool:
@@ -40,20 +45,32 @@ def each(work: Callable[[Item], Result], items: Sequence[Item], *, workers: int)
         yield work(items[number])
 
 
-def _apart(work: Callable[[Item], Result], items: Sequence[Item], workers: int) -> Iterator[tuple[int, Result]]:
+def _apart(work: Callable[[Item], Result], items: Sequence[Item], workers: int, joining: bool) -> Iterator[tuple[int, Result]]:
+    num = min(workers, len(items)) - joining
     # spawned, not forked: a fork of a process that runs torch or a window can hang
-    pool = ProcessPoolExecutor(min(workers, len(items)), mp_context=get_context("spawn"), initializer=_begin)
+    pool = ProcessPoolExecutor(num, mp_context=get_context("spawn"), initializer=_begin)
+    waiting, ended = deque(range(len(items))), SimpleQueue[Future[Result]]()
+    begun: dict[Future[Result], int] = {}
     try:
-        with _hidden_main():
-            numbers = {pool.submit(work, item): number for number, item in enumerate(items)}
-        for future in as_completed(numbers):
-            yield numbers[future], future.result()
+        while waiting or begun:
+            while waiting and len(begun) < AHEAD * num:
+                number = waiting.popleft()
+                with hidden_main():
+                    future = pool.submit(work, items[number])
+                begun[future] = number
+                future.add_done_callback(ended.put)
+            if joining and waiting and ended.empty():
+                number = waiting.popleft()
+                yield number, work(items[number])
+            else:
+                future = ended.get()
+                yield begun.pop(future), future.result()
     finally:
         pool.shutdown(cancel_futures=True)
 
 
 @contextmanager
-def _hidden_main() -> Iterator[None]:
+def hidden_main() -> Iterator[None]:
     """Keep spawned processes from importing the main module: they need nothing of it, and a user's script without the guard
     `if __name__ == "__main__"` would run again in each of them."""
     main = sys.modules["__main__"]

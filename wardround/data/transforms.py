@@ -31,7 +31,7 @@ def normalise(batch: Tensor, how: Normalisation) -> Tensor:
     if how == "fixed":
         return grey.mul_(4 / 255).sub_(2)
     if how == "imagenet":
-        mean, std = torch.tensor(IMAGENET_MEAN), torch.tensor(IMAGENET_STD)
+        mean, std = torch.tensor(IMAGENET_MEAN, device=batch.device), torch.tensor(IMAGENET_STD, device=batch.device)
         if batch.shape[1] != 3:
             mean, std = mean.mean(0, keepdim=True), std.mean(0, keepdim=True)
         return grey.div_(255).sub_(mean.view(-1, 1, 1)).div_(std.view(-1, 1, 1))

@@ -10,6 +10,7 @@ import os
 import shutil
 from collections import deque
 from collections.abc import Iterator, Mapping, Sequence
+from contextlib import nullcontext
 from dataclasses import dataclass, field, replace
 from multiprocessing.connection import Connection, wait
 from multiprocessing.process import BaseProcess
@@ -21,6 +22,7 @@ import torch
 from wardround.core.events import Watch, WorkerRestarted, silent
 from wardround.core.exchange import EvaluateOrder, Order, SiteFailed, SiteReport, Update
 from wardround.core.params import Layout
+from wardround.data.pool import hidden_main
 from wardround.errors import SiteError
 from wardround.fleet.arena import Arena, params_fields, plain_fields
 from wardround.fleet.base import Memories, neighbours
@@ -46,6 +48,7 @@ class LocalFleet:
         """workers: number of processes. work: a folder of the run for what sites remember; emptied at start and end."""
         self.blueprint, self.watch = blueprint, watch
         self.num_workers = max(1, min(workers, len(blueprint.rows)))
+        self._is_forked = is_forked
         self._context: Any = multiprocessing.get_context("fork" if is_forked else "spawn")
         strategy = blueprint.strategy
         self._arena = Arena.allocate(layout, num_order=len(params_fields(strategy.order_type)),
@@ -186,9 +189,10 @@ class LocalFleet:
 
     def _spawn(self) -> _Worker:
         ours, theirs = self._context.Pipe()
-        others = [ours, *(worker.connection for worker in self._workers)] if self._context.get_start_method() == "fork" else []
+        others = [ours, *(worker.connection for worker in self._workers)] if self._is_forked else []
         process = self._context.Process(target=serve, args=(theirs, others, self.blueprint, self._arena), daemon=True)
-        process.start()
+        with nullcontext() if self._is_forked else hidden_main():
+            process.start()
         theirs.close()
         return _Worker(process, ours)
 

@@ -16,6 +16,7 @@ from wardround.lookup import suggestion
 from wardround.models import DRAWING, MODELS, ON_VOLUMES, fitting
 from wardround.models.keras import from_keras, is_keras
 from wardround.models.norms import use_norm
+from wardround.models.quick import quickened
 from wardround.models.weights import load_weights
 from wardround.plan.schema import ModelPlan
 from wardround.rng import global_python_stream, global_torch_stream
@@ -25,12 +26,13 @@ FROM_DATA = {"in_channels": "data.channels", "num_outputs": "the data set's clas
 
 
 def build_model(plan_model: ModelPlan, *, in_channels: int, num_outputs: int, shape: tuple[int, ...], dense: bool = False,
-                seed: int) -> nn.Module:
+                seed: int, is_tried: bool = False) -> nn.Module:
     """Build the named network with the plan's arguments, norm and first weights; random ones depend on the seed only.
 
     shape: of an image, (H, W) or (D, H, W). dense: masks, a class for each position, rather than one for the image.
     The builder is a function or an nn.Module class, or gives a keras.Model; of in_channels, num_outputs, shape, dims (2 or 3) and
     size (the last of shape) it is given those it accepts.
+    is_tried: the same network has been tried before; once is enough.
     PlanError if an argument is unknown, missing or impossible, or if a batch (2, in_channels, *shape) does not become finite
     numbers (2, num_outputs), or (2, num_outputs, *shape) if dense; UnknownName if there is no such network.
     """
@@ -46,7 +48,8 @@ def build_model(plan_model: ModelPlan, *, in_channels: int, num_outputs: int, sh
             model = builder(**arguments)
             if is_keras(model):
                 if not had_keras:  # its first import drew from the generators: once more, so that every process has the same weights
-                    return build_model(plan_model, in_channels=in_channels, num_outputs=num_outputs, shape=shape, dense=dense, seed=seed)
+                    return build_model(plan_model, in_channels=in_channels, num_outputs=num_outputs, shape=shape, dense=dense, seed=seed,
+                                       is_tried=is_tried)
                 model = from_keras(model, in_channels=in_channels, shape=shape)
         except (TypeError, ValueError, RuntimeError) as error:
             raise PlanError(f"model '{name}' cannot be built with {_text(plan_model.arguments())}: {error}") from error
@@ -57,7 +60,9 @@ def build_model(plan_model: ModelPlan, *, in_channels: int, num_outputs: int, sh
         model = use_norm(model, plan_model.norm)
         if plan_model.weights:
             load_weights(model, plan_model.weights, name, in_channels=in_channels)
-        _try_once(model, name, batch, expected)
+        model = quickened(model)
+        if not is_tried:
+            _try_once(model, name, batch, expected)
     return model.train()
 
 

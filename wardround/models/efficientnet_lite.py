@@ -11,6 +11,7 @@ from torch import Tensor, nn
 from torch.nn import functional
 
 from wardround.errors import PlanError
+from wardround.models.quick import QuickConv2d
 
 BLOCKS = (  # kernel, repeats, channels before and after, expansion, stride: the paper's table 1 at width and depth 1
     (3, 1, 32, 16, 1, 1), (3, 2, 16, 24, 6, 2), (5, 2, 24, 40, 6, 2), (3, 3, 40, 80, 6, 2),
@@ -77,7 +78,7 @@ class Block(nn.Module):
         return narrow + images if self._adds_input else narrow
 
 
-class SameConv2d(nn.Conv2d):
+class SameConv2d(QuickConv2d):
     """A convolution without bias, padded as TensorFlow's "SAME": where an odd number of rows or columns is missing (stride 2 on an even
     size), the one more goes below and to the right. The published weights were trained so; symmetric padding would shift every
     strided layer by a pixel."""

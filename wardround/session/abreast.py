@@ -8,6 +8,7 @@ import os
 import signal
 import sys
 from collections.abc import Sequence
+from contextlib import nullcontext
 from dataclasses import dataclass, replace
 from multiprocessing.connection import Connection, wait
 from multiprocessing.process import BaseProcess
@@ -18,6 +19,7 @@ import torch
 from wardround import errors
 from wardround.build import Arm
 from wardround.core.events import Event, Watch, from_record, to_record
+from wardround.data.pool import hidden_main
 from wardround.data.prepare import Prepared
 from wardround.errors import Resumable, WardroundError
 from wardround.plan.schema import Plan
@@ -84,7 +86,7 @@ def _listen(connection: Any, running: dict[Any, tuple[BaseProcess, Job]], failur
 
 
 def _launch(job: Job, others: Sequence[Any]) -> tuple[Connection, BaseProcess]:
-    is_forked = "fork" in multiprocessing.get_all_start_methods() and not torch.cuda.is_initialized()  # type: ignore[no-untyped-call]
+    is_forked = "fork" in multiprocessing.get_all_start_methods() and job.plan.engine.device == "cpu"  # a fork cannot use CUDA
     context: Any = multiprocessing.get_context("fork" if is_forked else "spawn")
     ours, theirs = context.Pipe(duplex=False)
     copied = [ours, *others] if is_forked else []
@@ -92,7 +94,8 @@ def _launch(job: Job, others: Sequence[Any]) -> tuple[Connection, BaseProcess]:
     threads = torch.get_num_threads()
     torch.set_num_threads(1)
     try:
-        process.start()
+        with nullcontext() if is_forked else hidden_main():
+            process.start()
     finally:
         torch.set_num_threads(threads)
     theirs.close()

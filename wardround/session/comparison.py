@@ -6,7 +6,7 @@ from collections.abc import Sequence
 from pathlib import Path
 from typing import Any
 
-from wardround.build import Arm, num_workers, primary_metric, resolved
+from wardround.build import Arm, as_begun, check_names, num_workers, primary_metric, resolved
 from wardround.core.events import Watch
 from wardround.data.prepare import Prepared, prepare
 from wardround.evaluation import paired
@@ -28,11 +28,15 @@ def compare(plan: Plan | Path | str, *, arms: Sequence[str] = ("federated", "poo
     """
     from wardround.report.html import write_compare_report  # matplotlib is loaded when there is something to draw
 
-    plan = resolved(plan if isinstance(plan, Plan) else load_plan(plan))
+    plan = plan if isinstance(plan, Plan) else load_plan(plan)
     chosen = [known_arm(arm) for arm in arms]
     folder = Path(out) / plan.name
+    for begun in sorted(folder.glob("*/plan.toml"))[:1]:
+        plan = as_begun(plan, RunFolder(begun.parent).plan())
+    check_names(plan)
     with watching(watch) as told:
         prepared = {seed: prepare(plan.model_copy(update={"seed": seed}), told) for seed in range(plan.seed, plan.seed + seeds)}
+        plan = resolved(plan, prepared[plan.seed], told)
         jobs = jobs_of(plan, prepared, chosen, folder)
         run_abreast(jobs, cores=num_workers(plan), watch=told)
     write_json(folder / "compare.json", judge(plan, jobs, list(prepared)))

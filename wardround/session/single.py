@@ -6,7 +6,7 @@ from collections.abc import Mapping
 from pathlib import Path
 from typing import Any
 
-from wardround.build import ARMS, Arm, build, resolved
+from wardround.build import ARMS, Arm, as_begun, build, check_names, resolved
 from wardround.core.events import Note, Watch
 from wardround.data.prepare import Prepared, prepare
 from wardround.errors import PlanError
@@ -28,10 +28,14 @@ def run(plan: Plan | Path | str, *, arm: str = "federated", site: str | None = N
     plan: a Plan, a TOML file, or the name of a shipped plan. site: which hospital trains alone, for arm "local".
     watch: gets every event; without it a notebook shows bars, anything else nothing.
     """
-    plan = resolved(plan if isinstance(plan, Plan) else load_plan(plan))
+    plan = plan if isinstance(plan, Plan) else load_plan(plan)
     folder = RunFolder(Path(out) / plan.name / run_name(known_arm(arm), plan.seed, site))
+    if (folder.path / "plan.toml").exists():
+        plan = as_begun(plan, folder.plan())
+    check_names(plan)
     with watching(watch) as told:
-        return reported(start(plan, prepare(plan, told), known_arm(arm), site, folder, told))
+        prepared = prepare(plan, told)
+        return reported(start(resolved(plan, prepared, told), prepared, known_arm(arm), site, folder, told))
 
 
 def resume(folder: Path | str, *, watch: Watch | None = None) -> RunResult:
@@ -73,7 +77,7 @@ def run_name(arm: Arm, seed: int, site: str | None) -> str:
 
 
 def open_folder(folder: RunFolder, plan: Plan, prepared: Prepared, arm: Arm, site: str | None) -> None:
-    """Make the run's folder, or check that the run in it is this one: same plan (but for workers), same data."""
+    """Make the run's folder, or check that the run in it is this one: same plan (but for engine.name and workers), same data."""
     if (folder.path / "plan.toml").exists() and (folder.path / "provenance.json").exists():
         _check_same(folder, plan, prepared)
         return
@@ -89,7 +93,7 @@ def open_folder(folder: RunFolder, plan: Plan, prepared: Prepared, arm: Arm, sit
 
 def provenance_of(plan: Plan, prepared: Prepared, arm: Arm, site: str | None) -> dict[str, Any]:
     """provenance.json: software, machine, seed, data, model. Bytes are those of one exchange; frozen tensors are not sent."""
-    model = build(plan, prepared, arm, site).model()
+    model = build(plan, prepared, arm, site).model(is_tried=False)
     whole = sum(tensor.numel() for tensor in model.tensors().values())
     layout = model.params.layout
     weights = digest_of(plan.model.weights, plan.model.name) if plan.model.weights else None
@@ -149,6 +153,7 @@ def _check_same(folder: RunFolder, plan: Plan, prepared: Prepared) -> None:
 def comparable(plan: Plan) -> Mapping[str, Any]:
     """A plan without what does not change results."""
     record = plan.model_dump(mode="json")
+    record["engine"].pop("name")
     record["engine"].pop("workers")
     record["rounds"].pop("checkpoint_every_s")
     return record

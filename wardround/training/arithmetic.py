@@ -12,7 +12,8 @@ from wardround.core.params import FlatModel
 
 @dataclass(frozen=True, kw_only=True)
 class Arithmetic:
-    """precision: "bf16" computes in bfloat16 what bears it (autocast), "fp32" everything in float32. layout: "channels_last" keeps
+    """precision: "bf16" computes in bfloat16 what bears it (autocast), "tf32" lets CUDA shorten the factors of float32 products to 10
+    bits (elsewhere it is "fp32"), "fp32" computes everything in float32. layout: "channels_last" keeps
     the channels of a pixel side by side, "contiguous" the pixels of a channel. A plan's "auto" is replaced before (probe.py)."""
 
     precision: str = "fp32"
@@ -21,11 +22,22 @@ class Arithmetic:
     def logits(self, model: FlatModel, images: Tensor) -> Tensor:
         """The network's answer, float32 on the model's device. images: (B, C, ...) float32, on any device."""
         images = images.to(model.device)
+        if model.device.type == "cuda":
+            set_cuda(is_tf32=self.precision == "tf32")
         if self.layout == "channels_last":
             images = channels_last(images)
         with torch.autocast(model.device.type, torch.bfloat16, enabled=self.precision == "bf16"):
             logits: Tensor = model.module(images)
         return logits.float()
+
+
+def set_cuda(*, is_tf32: bool) -> None:
+    """Torch's settings of CUDA, which hold for the backward pass too: TF32 or not, and algorithms of cuDNN that give the same bits twice.
+
+    Torch's own default is TF32 in convolutions: then float32 would agree with a CPU to 3 digits only.
+    """
+    torch.backends.cuda.matmul.allow_tf32 = torch.backends.cudnn.allow_tf32 = is_tf32
+    torch.backends.cudnn.deterministic = True
 
 
 def channels_last(images: Tensor) -> Tensor:
