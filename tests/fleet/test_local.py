@@ -2,6 +2,7 @@
 
 import os
 import signal
+from dataclasses import replace
 
 import pytest
 import torch
@@ -9,8 +10,10 @@ import torch
 from wardround.build import ArmBlueprint, initial_params
 from wardround.core.events import Event, WorkerRestarted
 from wardround.core.exchange import EvaluateOrder, SiteFailed, Update
+from wardround.fleet.base import MAX_ALONE, neighbours
 from wardround.fleet.local import LocalFleet
-from wardround.plan.schema import Recipe, RoundsPlan
+from wardround.plan.schema import EnginePlan, Recipe, RoundsPlan
+from wardround.session.keeper import pack, unpack
 from wardround.strategies.fedavg import FedAvg
 from wardround.testing import check_fleet, toy_blueprint, toy_run
 
@@ -55,6 +58,62 @@ def test_the_number_of_workers_does_not_change_a_bit(workers: int) -> None:
     recipe = Recipe(lr=0.1, batch_size=4, optimizer="adam", keep_optimizer=True)
     blueprint = toy_blueprint(num_sites=4, recipe=recipe)
     assert torch.equal(toy_run(blueprint)[0].state.params.flat, toy_run(blueprint, workers=workers)[0].state.params.flat)
+
+
+@pytest.mark.parametrize("layout", ["contiguous", "channels_last"])
+@pytest.mark.parametrize("precision", ["fp32", "bf16"])
+def test_every_way_to_compute_has_the_same_bits_for_any_number_of_workers_and_after_a_resume(precision: str, layout: str) -> None:
+    blueprint = toy_blueprint(num_sites=4, recipe=Recipe(lr=0.1, batch_size=4, keep_optimizer=True))
+    engine = EnginePlan.model_validate({"precision": precision, "layout": layout})
+    blueprint = replace(blueprint, plan=blueprint.plan.model_copy(update={"engine": engine}))
+    whole, _ = toy_run(blueprint)
+    for workers in (2, 4):
+        assert torch.equal(toy_run(blueprint, workers=workers)[0].state.params.flat, whole.state.params.flat)
+    half, memories = toy_run(blueprint, workers=2, stop_after=1)
+    loaded, memories = unpack(pack(half, memories, 0), blueprint.strategy.begin(initial_params(blueprint), 4))
+    resumed, _ = toy_run(blueprint, course=loaded, memories=memories)
+    assert torch.equal(resumed.state.params.flat, whole.state.params.flat)
+
+
+def test_a_worker_that_cannot_build_its_model_tells_why(tmp_path) -> None:
+    blueprint = toy_blueprint()
+    fleet = fleet_of(blueprint, tmp_path)
+    fleet.blueprint = replace(blueprint, feed=None)  # no images at all
+    try:
+        replies = first_round(fleet)
+    finally:
+        fleet.close()
+    assert [reply.site for reply in replies] == ["site-1", "site-2", "site-3"]
+    assert all(isinstance(reply, SiteFailed) and "AttributeError" in reply.reason for reply in replies)
+
+
+def test_small_sites_are_evaluated_together_with_the_same_sums(tmp_path) -> None:
+    blueprint = toy_blueprint(num_sites=MAX_ALONE + 3)
+    order = EvaluateOrder(round=0, params=initial_params(blueprint))
+    fleet = fleet_of(blueprint, tmp_path)
+    try:
+        together = list(fleet.evaluate(order, list(fleet.sites())))
+        alone = [report for site in fleet.sites() for report in fleet.evaluate(order, [site])]
+    finally:
+        fleet.close()
+    assert len(neighbours(blueprint.rows, order, list(blueprint.rows))) < MAX_ALONE
+    for one, other in zip(together, alone, strict=True):
+        assert one.site == other.site
+        assert (one.tally.confusion == other.tally.confusion).all()
+        assert one.tally.loss_sum == pytest.approx(other.tally.loss_sum, rel=1e-5)
+
+
+def test_the_parent_computes_on_one_thread_while_workers_live(tmp_path) -> None:
+    before = torch.get_num_threads()
+    torch.set_num_threads(3)
+    try:
+        fleet = fleet_of(toy_blueprint(), tmp_path)
+        first_round(fleet)
+        assert torch.get_num_threads() == 1
+        fleet.close()
+        assert torch.get_num_threads() == 3
+    finally:
+        torch.set_num_threads(before)
 
 
 def test_updates_and_memory_take_two_slots_a_worker_whatever_the_number_of_sites(tmp_path) -> None:
