@@ -1,4 +1,8 @@
 import errno
+import os
+import signal
+import subprocess
+import sys
 import time
 from concurrent.futures import ProcessPoolExecutor
 from multiprocessing import get_context
@@ -98,6 +102,79 @@ def test_a_killed_decode_goes_on_where_it_stopped(tmp_path: Path, monkeypatch: p
     whole = open_cache(table, size=8, channels=1, workers=1, folder=tmp_path / "other")
     assert np.array_equal(resumed.pixels, whole.pixels)
     assert np.array_equal(resumed.digests, whole.digests)
+
+
+def test_a_process_that_is_killed_keeps_its_chunks(tmp_path: Path) -> None:
+    table, script = written(tmp_path / "images", num=600, bad=(7,)), tmp_path / "script.py"
+    script.write_text(KILLED_HALF_WAY)
+    ended = subprocess.run([sys.executable, str(script), str(table.root), str(tmp_path / "cache")], check=False)
+    assert ended.returncode == -signal.SIGKILL
+    events: list[Event] = []
+    resumed = open_cache(table, size=8, channels=1, workers=2, folder=tmp_path / "cache", watch=events.append)
+    assert next(event.done for event in events if isinstance(event, Progress)) >= 300
+    whole = open_cache(table, size=8, channels=1, workers=1, folder=tmp_path / "whole")
+    for name in (cache.PIXELS, cache.INDEX):
+        assert (resumed.folder / name).read_bytes() == (whole.folder / name).read_bytes()
+    assert not list(resumed.folder.glob("done-*"))
+
+
+KILLED_HALF_WAY = """
+import os, signal, sys
+from pathlib import Path
+import numpy as np
+from wardround.data.cache import open_cache
+from wardround.data.catalogue import Catalogue, text_column
+
+def watch(event):
+    if 2 * event.done >= event.total:
+        os.kill(os.getpid(), signal.SIGKILL)
+
+images, unknown = text_column([f"{i}.png" for i in range(600)]), text_column([""] * 600)
+table = Catalogue(name="test", root=Path(sys.argv[1]), classes=("a",), images=images, labels=np.zeros(600, np.int64), patients=unknown,
+                  splits=unknown)
+open_cache(table, size=8, channels=1, workers=2, folder=Path(sys.argv[2]), watch=watch)
+"""
+
+
+def stopped(table: Catalogue, folder: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    """Decode in chunks of two until only the index is missing."""
+    def no_index(path: Path, facts: object) -> None:
+        if path.name == cache.INDEX:
+            raise KeyboardInterrupt
+        save(path, facts)
+
+    save = cache._save
+    monkeypatch.setattr(cache, "CHUNK", 2)
+    with monkeypatch.context() as patch, pytest.raises(KeyboardInterrupt):
+        patch.setattr(cache, "_save", no_index)
+        open_cache(table, size=8, channels=1, workers=1, folder=folder)
+
+
+@pytest.mark.parametrize("lost", ["pixels", "mark"])
+def test_a_chunk_that_a_power_cut_lost_is_decoded_again(tmp_path: Path, monkeypatch: pytest.MonkeyPatch, lost: str) -> None:
+    table, seen = written(tmp_path / "images"), list[str]()
+    stopped(table, tmp_path, monkeypatch)
+    folder = next((tmp_path / "decoded").iterdir())
+    expected = (folder / cache.PIXELS).read_bytes()
+    if lost == "pixels":
+        (folder / cache.PIXELS).write_bytes(expected[:128] + bytes(128) + expected[256:])
+    else:
+        (folder / "done-0000002.npz").write_bytes(b"")
+    decode = cache._decode
+    monkeypatch.setattr(cache, "_decode", lambda job, image, out: (seen.append(image), decode(job, image, out))[1])
+    assert open_cache(table, size=8, channels=1, workers=1, folder=tmp_path).pixels.tobytes() == expected
+    assert seen == ["2.png", "3.png"]
+
+
+@pytest.mark.skipif(sys.platform != "linux", reason="looks into /proc")
+def test_only_the_pixels_and_then_the_index_wait_for_the_disk(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    """Waiting after every chunk took longer than decoding it on a busy disk."""
+    synced: list[str] = []
+    sync = os.fsync
+    monkeypatch.setattr(cache, "CHUNK", 2)
+    monkeypatch.setattr(os, "fsync", lambda file: (synced.append(Path(f"/proc/self/fd/{file}").readlink().name), sync(file)))
+    open_cache(written(tmp_path / "images"), size=8, channels=1, workers=1)
+    assert [name.partition(".")[0] for name in synced] == ["pixels", "index"]
 
 
 @pytest.mark.parametrize("name", [cache.PIXELS, cache.INDEX])

@@ -29,8 +29,8 @@ from wardround.errors import DataError, ImageError
 from wardround.places import cache_root
 
 VERSION = 1  # of the transform: a change makes every cache stale
-CHUNK = 128  # images decoded, stored and marked done together
-ALONE = 2 * CHUNK  # up to so many images are decoded in this process: starting others takes longer
+CHUNK = 64  # images decoded, stored and marked done together
+ALONE = 256  # up to so many images are decoded in this process: starting others takes longer
 PIXELS = "pixels.u8"
 INDEX = "index.npz"
 _DAMAGE = (ArithmeticError, AttributeError, EOFError, LookupError, MemoryError, OSError, RuntimeError, SyntaxError, TypeError, ValueError,
@@ -71,7 +71,7 @@ def open_cache(catalogue: Catalogue, *, size: int, channels: int, watch: Watch =
         if facts is None:
             facts = _build(job, images, watch, workers or cores())
     pixels = np.memmap(place / PIXELS, np.uint8, mode="r", shape=(len(images), channels, size, size))
-    return Cache(folder=place, pixels=pixels, **vars(facts))
+    return Cache(folder=place, pixels=pixels, **facts.columns())
 
 
 def cores() -> int:
@@ -109,12 +109,16 @@ class _Job:
 
 @dataclass(frozen=True, kw_only=True, eq=False)
 class _Facts:
-    """The cache's columns apart from pixels, of all images or of a chunk."""
+    """The cache's columns apart from pixels, of all images or of a chunk. crc: of the chunk's pixels, 0 of all images."""
 
     reasons: np.ndarray
     details: np.ndarray
     digests: np.ndarray
     hashes: np.ndarray
+    crc: int
+
+    def columns(self) -> dict[str, np.ndarray]:
+        return {"reasons": self.reasons, "details": self.details, "digests": self.digests, "hashes": self.hashes}
 
 
 def _key(catalogue: Catalogue, size: int, channels: int) -> str:
@@ -144,28 +148,40 @@ def _is_whole(job: _Job, n: int) -> bool:
 
 
 def _build(job: _Job, images: Sequence[str], watch: Watch, workers: int) -> _Facts:
-    """Decode the chunks that are not marked done, then write the index.
+    """Decode the chunks that are not done, then write the index.
 
     Two processes may do this at once: both write the same bytes to the same places, and marks appear whole or not at all.
     """
     if not _is_whole(job, len(images)):
         _allocate(job, len(images))
-    starts = range(0, len(images), CHUNK)
-    parts = {start: _load(_mark(job, start), len(images[start : start + CHUNK])) for start in starts}
-    missing = [start for start in starts if parts[start] is None]
-    done = len(images) - sum(len(images[start : start + CHUNK]) for start in missing)
+    chunks = {start: images[start : start + CHUNK] for start in range(0, len(images), CHUNK)}
+    parts = {start: _done(job, start, len(chunk)) for start, chunk in chunks.items()}
+    missing = [(start, chunks[start]) for start, part in parts.items() if part is None]
+    done = len(images) - sum(len(chunk) for _, chunk in missing)
     watch(Progress(stage="decode", done=done, total=len(images)))
-    chunks = [(start, images[start : start + CHUNK]) for start in missing]
-    for start, facts in each(partial(_decode_chunk, job), chunks, workers=workers if len(missing) * CHUNK > ALONE else 1):
+    workers = workers if len(missing) * CHUNK > ALONE else 1
+    for start, facts in each(partial(_decode_chunk, job), missing, workers=workers, joining=True):
         parts[start] = facts
         done += len(facts.reasons)
         watch(Progress(stage="decode", done=done, total=len(images)))
-    ordered = [part for part in parts.values() if part is not None]
-    whole = _Facts(**{name: np.concatenate([getattr(part, name) for part in ordered]) for name in _Facts.__dataclass_fields__})
+    ordered = [part.columns() for part in parts.values() if part is not None]
+    whole = _Facts(crc=0, **{name: np.concatenate([columns[name] for columns in ordered]) for name in ordered[0]})
+    with (job.folder / PIXELS).open("r+b") as file:
+        os.fsync(file.fileno())  # the index vouches for the pixels, also after a power cut
     _save(job.folder / INDEX, whole)
-    for start in starts:
+    for start in chunks:
         _mark(job, start).unlink(missing_ok=True)
     return whole
+
+
+def _done(job: _Job, start: int, n: int) -> _Facts | None:
+    """What an earlier decode found out about the chunk from the row `start` on; None if it did not end or its pixels are not there."""
+    facts = _load(_mark(job, start), n)
+    if facts is None:
+        return None
+    with (job.folder / PIXELS).open("rb") as file:
+        file.seek(start * job.image_bytes)
+        return facts if zlib.crc32(file.read(n * job.image_bytes)) == facts.crc else None
 
 
 def _allocate(job: _Job, n: int) -> None:
@@ -185,12 +201,11 @@ def _decode_chunk(job: _Job, chunk: tuple[int, Sequence[str]]) -> tuple[int, _Fa
     pixels = np.zeros((len(images), job.channels, job.size, job.size), np.uint8)
     rows = [_decode(job, image, pixels[i]) for i, image in enumerate(images)]
     facts = _Facts(reasons=text_column([row[0] for row in rows]), details=text_column([row[1] for row in rows]),
-                   digests=text_column([row[2] for row in rows]), hashes=np.stack([row[3] for row in rows]))
+                   digests=text_column([row[2] for row in rows]), hashes=np.stack([row[3] for row in rows]),
+                   crc=zlib.crc32(pixels.data))
     with (job.folder / PIXELS).open("r+b") as file:  # not through the memory map: there a full disk kills the process
         file.seek(start * job.image_bytes)
         file.write(pixels.data)
-        file.flush()
-        os.fsync(file.fileno())
     _save(_mark(job, start), facts)
     return start, facts
 
@@ -198,9 +213,16 @@ def _decode_chunk(job: _Job, chunk: tuple[int, Sequence[str]]) -> tuple[int, _Fa
 def _decode(job: _Job, image: str, out: np.ndarray) -> tuple[str, str, str, np.ndarray]:
     """Fill out (channels, size, size); return reason, detail, digest and hash. A failure leaves out at zero."""
     try:
-        full = np.ascontiguousarray(reader.to_uint8(reader.load(job.root, image)))
-        out[:] = resized(full, size=job.size, channels=job.channels)
-        return "", "", digest_of(full), dhash(full)
+        picture = reader.load_picture(job.root, image)
+        if picture is None:
+            full = np.ascontiguousarray(reader.to_uint8(reader.load(job.root, image)))
+            picture, digest = _picture(full), digest_of(full)
+        else:
+            digest = _digest_of_picture(picture)
+        grey = picture if picture.mode == "L" else picture.convert("L")
+        hashed = _dhash(grey)
+        out[:] = _small(grey if job.channels == 1 else picture, job.size, job.channels)
+        return "", "", digest, hashed
     except ImageError as error:
         reason, detail = error.reason, str(error)
     except _DAMAGE as error:
@@ -210,7 +232,12 @@ def _decode(job: _Job, image: str, out: np.ndarray) -> tuple[str, str, str, np.n
 
 def resized(full: np.ndarray, *, size: int, channels: int) -> np.ndarray:
     """Resize (C, H, W) uint8 to (channels, size, size) uint8: square, bilinear and antialiased; grey if channels is 1, else RGB."""
-    picture = _picture(full).convert("L" if channels == 1 else "RGB")
+    return _small(_picture(full), size, channels)
+
+
+def _small(picture: Picture.Image, size: int, channels: int) -> np.ndarray:
+    mode = "L" if channels == 1 else "RGB"
+    picture = picture if picture.mode == mode else picture.convert(mode)
     small = np.asarray(picture.resize((size, size), Picture.Resampling.BILINEAR, reducing_gap=3.0))
     return small[None] if channels == 1 else small.transpose(2, 0, 1)
 
@@ -220,10 +247,23 @@ def digest_of(full: np.ndarray) -> str:
     return hashlib.sha256(str(full.shape).encode() + full.tobytes()).hexdigest()
 
 
+def _digest_of_picture(picture: Picture.Image) -> str:
+    """`digest_of` its pixels, without an array of them. picture: mode L or RGB."""
+    digest = hashlib.sha256(str((len(picture.mode), picture.height, picture.width)).encode())
+    for band in picture.mode:  # "L", or "R", "G" and "B"
+        digest.update(picture.tobytes("raw", band))
+    return digest.hexdigest()
+
+
 def dhash(full: np.ndarray) -> np.ndarray:
     """256-bit difference hash, packed: (32,) uint8. Grey, box-averaged to 16 rows of 17; a bit says that brightness rises to the
     right. Resizing, recompression and a change of contrast leave most bits as they are."""
-    small = np.asarray(_picture(full).convert("L").resize((17, 16), Picture.Resampling.BOX))
+    picture = _picture(full)
+    return _dhash(picture if picture.mode == "L" else picture.convert("L"))
+
+
+def _dhash(grey: Picture.Image) -> np.ndarray:
+    small = np.asarray(grey.resize((17, 16), Picture.Resampling.BOX))
     return np.packbits(small[:, 1:] > small[:, :-1])
 
 
@@ -236,12 +276,16 @@ def _mark(job: _Job, start: int) -> Path:
 
 
 def _save(path: Path, facts: _Facts) -> None:
-    """Write a chunk's or the whole index, whole or not at all."""
+    """Write a chunk's mark or the index, whole or not at all.
+
+    Only the index waits for the disk: a mark that is lost in a power cut, or whose pixels are, costs the decoding of a chunk.
+    """
     failed = {int(row): [facts.reasons[row], facts.details[row]] for row in np.flatnonzero(facts.reasons != "")}
     digests = np.frombuffer(bytes.fromhex("".join(d or "00" * 32 for d in facts.digests)), np.uint8).reshape(-1, 32)
     memory = io.BytesIO()
-    np.savez(memory, digests=digests, hashes=facts.hashes, failed=np.frombuffer(json.dumps(failed).encode(), np.uint8))
-    put_in_place(path, memory.getbuffer())
+    np.savez(memory, digests=digests, hashes=facts.hashes, failed=np.frombuffer(json.dumps(failed).encode(), np.uint8),
+             crc=np.uint32(facts.crc))
+    put_in_place(path, memory.getbuffer(), is_lasting=path.name == INDEX)
 
 
 def _load(path: Path, n: int) -> _Facts | None:
@@ -249,6 +293,7 @@ def _load(path: Path, n: int) -> _Facts | None:
     try:
         with path.open("rb") as file, np.load(file, allow_pickle=False) as stored:  # np.load leaves a damaged file open
             digests, hashes, failed = stored["digests"], stored["hashes"], json.loads(stored["failed"].tobytes())
+            crc = int(stored["crc"]) if "crc" in stored else 0
     except (OSError, ValueError, KeyError, EOFError, zipfile.BadZipFile):
         return None
     if digests.shape != (n, 32) or hashes.shape != (n, 32):
@@ -258,4 +303,4 @@ def _load(path: Path, n: int) -> _Facts | None:
     hexes = text_column([text[i * 64 : i * 64 + 64] for i in range(n)])
     for row, (reason, detail) in failed.items():
         reasons[int(row)], details[int(row)], hexes[int(row)] = reason, detail, ""
-    return _Facts(reasons=reasons, details=details, digests=hexes, hashes=hashes)
+    return _Facts(reasons=reasons, details=details, digests=hexes, hashes=hashes, crc=crc)

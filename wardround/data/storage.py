@@ -20,13 +20,16 @@ def fingerprint(root: Path, settings: Sequence[object], files: Iterable[Iterable
     return digest.hexdigest()[:24]
 
 
-def put_in_place(path: Path, content: bytes | memoryview) -> None:
-    """Write a file whole or not at all; several processes may write the same one."""
+def put_in_place(path: Path, content: bytes | memoryview, *, is_lasting: bool = True) -> None:
+    """Write a file whole or not at all; several processes may write the same one.
+
+    is_lasting: wait until it is on the disk; False where a power cut may lose or cut it."""
     part = path.with_name(f"{path.name}.{os.getpid()}-{threading.get_ident()}.part")  # nobody else writes this name
     with part.open("wb") as file:
         file.write(content)
-        file.flush()
-        os.fsync(file.fileno())
+        if is_lasting:
+            file.flush()
+            os.fsync(file.fileno())
     part.replace(path)
 
 

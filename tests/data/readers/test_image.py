@@ -7,7 +7,7 @@ import numpy as np
 import pytest
 from PIL import Image as pillow
 
-from wardround.data.readers.image import Image, load, read_image, to_uint8
+from wardround.data.readers.image import Image, load, load_picture, read_image, to_uint8
 from wardround.errors import ImageError
 
 
@@ -64,6 +64,54 @@ def test_a_name_below_the_root_is_read(tmp_path: Path) -> None:
     (tmp_path / "x").mkdir()
     pillow.new("L", (4, 3), 9).save(tmp_path / "x" / "a.png")
     assert load(tmp_path, "x/a.png").pixels.shape == (1, 1, 3, 4)
+
+
+def turned() -> pillow.Exif:
+    exif = pillow.Exif()
+    exif[0x0112] = 6  # orientation: a quarter turn
+    return exif
+
+
+RGB = pillow.fromarray((np.arange(11 * 7 * 3) % 256).astype(np.uint8).reshape(11, 7, 3))
+PICTURES = {
+    "grey.png": (RGB.convert("L"), {}), "rgb.png": (RGB, {}), "rgba.png": (RGB.convert("RGBA"), {}), "la.png": (RGB.convert("LA"), {}),
+    "palette.png": (RGB.quantize(5), {}), "one-bit.png": (RGB.convert("1"), {}), "see-through.png": (RGB, {"transparency": (0, 1, 2)}),
+    "grey-see-through.png": (RGB.convert("L"), {"transparency": 1}), "grey.jpg": (RGB.convert("L"), {}), "rgb.jpg": (RGB, {}),
+    "cmyk.jpg": (RGB.convert("CMYK"), {}), "turned.jpg": (RGB, {"exif": turned()}), "grey.tif": (RGB.convert("L"), {}),
+    "packed.tif": (RGB, {"compression": "tiff_lzw"}), "rgb.bmp": (RGB, {}), "palette.bmp": (RGB.quantize(5), {}),
+}
+
+
+@pytest.mark.parametrize("name", PICTURES)
+def test_the_short_way_gives_the_same_pixels(tmp_path: Path, name: str) -> None:
+    picture, options = PICTURES[name]
+    picture.save(tmp_path / name, **options)
+    short = load_picture(tmp_path, name)
+    assert short is not None
+    pixels = np.asarray(short)
+    assert np.array_equal(pixels[None] if short.mode == "L" else pixels.transpose(2, 0, 1), to_uint8(load(tmp_path, name)))
+    assert np.array_equal(np.asarray(short.convert("L")), np.asarray(pillow.fromarray(pixels).convert("L")))
+
+
+def test_the_short_way_is_for_plain_pictures_only(tmp_path: Path) -> None:
+    pillow.fromarray(np.ones((4, 4), np.uint16)).save(tmp_path / "deep.png")
+    RGB.save(tmp_path / "pages.tif", save_all=True, append_images=[RGB])
+    (tmp_path / "empty.png").touch()
+    (tmp_path / "text.png").write_text("name,age\n")
+    for name in ("deep.png", "pages.tif", "empty.png", "text.png", "absent.png", "rows.npz#images/0"):
+        assert load_picture(tmp_path, name) is None
+
+
+def test_the_short_way_refuses_what_the_long_way_refuses(tmp_path: Path) -> None:
+    RGB.save(tmp_path / "large.png")
+    RGB.save(tmp_path / "torn.jpg")
+    (tmp_path / "torn.jpg").write_bytes((tmp_path / "torn.jpg").read_bytes()[:-60])
+    for name in ("large.png", "torn.jpg", "../a.png"):
+        with pytest.raises(ImageError) as short:
+            load_picture(tmp_path, name, limit_pixels=76 if name == "large.png" else 77)
+        with pytest.raises(ImageError) as long:
+            load(tmp_path, name, limit_pixels=76 if name == "large.png" else 77)
+        assert (short.value.reason, str(short.value)) == (long.value.reason, str(long.value))
 
 
 def test_no_warning_leaves_a_reader(tmp_path: Path) -> None:

@@ -4,10 +4,14 @@ from __future__ import annotations
 
 from dataclasses import dataclass
 from pathlib import Path, PurePosixPath
+from typing import TYPE_CHECKING
 
 import numpy as np
 
 from wardround.errors import ImageError
+
+if TYPE_CHECKING:
+    from PIL import Image as pillow
 
 LIMIT_PIXELS = 200_000_000
 _HEAD = 352  # bytes: the longest header that is looked at, NIfTI-1
@@ -38,15 +42,33 @@ def load(root: Path, image: str, *, limit_pixels: int = LIMIT_PIXELS) -> Image:
     of root has placed inside it are followed.
     """
     name, is_reference, reference = image.partition(".npz#")
-    pure = PurePosixPath(name)
-    if pure.is_absolute() or ".." in pure.parts:
-        raise ImageError(f"an image's name leads out of the data folder {root}. Names must be relative to it, without '..'.",
-                         reason="outside_root")
+    path = _inside(root, name)
     if is_reference:
         from wardround.data.readers import arrays
 
         return arrays.read(root / f"{name}.npz", reference, limit_pixels=limit_pixels)
-    return read_image(root / pure, limit_pixels=limit_pixels)
+    return read_image(path, limit_pixels=limit_pixels)
+
+
+def load_picture(root: Path, image: str, *, limit_pixels: int = LIMIT_PIXELS) -> pillow.Image | None:
+    """The short way to to_uint8(load(root, image)) for a plain picture in 8 bits: the same pixels as a Pillow image of mode L or RGB.
+
+    None for everything else (deep grey, pages, DICOM, volumes, arrays, files that cannot be opened), which `load` is for.
+    """
+    if ".npz#" in image:
+        return None
+    path = _inside(root, image)
+    try:
+        content = path.open("rb")
+    except OSError:
+        return None
+    with content:
+        if not content.read(_HEAD).startswith(_RASTER):
+            return None
+        from wardround.data.readers import raster
+
+        content.seek(0)
+        return raster.picture(content, path, limit_pixels=limit_pixels)
 
 
 def read_image(path: Path, *, limit_pixels: int = LIMIT_PIXELS) -> Image:
@@ -128,6 +150,14 @@ def unreadable(path: Path, error: OSError) -> ImageError:
     """The ImageError of a file that cannot be opened."""
     return ImageError(f"{path}: cannot be opened ({error.strerror or type(error).__name__}). Does it exist, may this user read it?",
                       reason="unreadable")
+
+
+def _inside(root: Path, name: str) -> Path:
+    pure = PurePosixPath(name)
+    if pure.is_absolute() or ".." in pure.parts:
+        raise ImageError(f"an image's name leads out of the data folder {root}. Names must be relative to it, without '..'.",
+                         reason="outside_root")
+    return root / pure
 
 
 def _head(path: Path) -> bytes:

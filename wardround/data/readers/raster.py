@@ -5,7 +5,10 @@ from __future__ import annotations
 import struct
 import warnings
 import zlib
+from collections.abc import Iterator
+from contextlib import contextmanager
 from pathlib import Path
+from typing import BinaryIO
 
 import numpy as np
 from PIL import Image as pillow
@@ -26,33 +29,61 @@ def read(path: Path, *, limit_pixels: int) -> Image:
     The pages of a TIFF become D. Grey keeps 16 and 32 bits; Pillow gives colour in 8 bits. More pixels than limit_pixels or
     than Pillow's own bomb threshold is reason "too_large".
     """
-    with warnings.catch_warnings():
-        warnings.simplefilter("ignore")  # broken metadata that does not touch the pixels
-        warnings.simplefilter("error", pillow.DecompressionBombWarning)
-        try:
-            with pillow.open(path, formats=_FORMATS) as file:
-                pages = getattr(file, "n_frames", 1) if file.format == "TIFF" else 1
-                check_size(path, (pages, file.height, file.width), limit_pixels)
-                pixels = [_page(file, page) for page in range(pages)]
-        except (pillow.DecompressionBombWarning, pillow.DecompressionBombError) as error:
-            raise ImageError(f"{path}: so many pixels that it may be a decompression bomb. Shrink it before use.",
-                             reason="too_large") from error
-        except _DAMAGED as error:
-            raise damaged(path, error) from error
+    with _opened(path, path, limit_pixels) as (file, pages):
+        pixels = [_page(file, page) for page in range(pages)]
     if any(page.shape != pixels[0].shape for page in pixels):
         raise ImageError(f"{path}: its {len(pixels)} pages differ in size or colour. Save the wanted one on its own.",
                          reason="unsupported")
     return Image(pixels=np.stack(pixels, axis=1))  # (C, pages, H, W)
 
 
+def picture(content: BinaryIO, path: Path, *, limit_pixels: int) -> pillow.Image | None:
+    """What `read` gives of a picture with one page of 8 bits, as a Pillow image of mode L or RGB; None for all others.
+
+    Decoding a small picture takes as long as moving its pixels to an array and back. content: the open file; path: names it.
+    """
+    with _opened(content, path, limit_pixels) as (file, pages):
+        if pages > 1 or file.mode in _DEEP:
+            return None
+        kept = _in_8_bits(file)
+        kept.info = {}  # transparency and profiles: later conversions are of the pixels alone
+        return kept
+
+
+@contextmanager
+def _opened(source: BinaryIO | Path, path: Path, limit_pixels: int) -> Iterator[tuple[pillow.Image, int]]:
+    """The picture, its header read, and its number of pages. What goes wrong inside the block is an ImageError that names path."""
+    with warnings.catch_warnings():
+        warnings.simplefilter("ignore")  # broken metadata that does not touch the pixels
+        warnings.simplefilter("error", pillow.DecompressionBombWarning)
+        try:
+            with pillow.open(source, formats=_FORMATS) as file:
+                pages = getattr(file, "n_frames", 1) if file.format == "TIFF" else 1
+                check_size(path, (pages, file.height, file.width), limit_pixels)
+                yield file, pages
+        except (pillow.DecompressionBombWarning, pillow.DecompressionBombError) as error:
+            raise ImageError(f"{path}: so many pixels that it may be a decompression bomb. Shrink it before use.",
+                             reason="too_large") from error
+        except _DAMAGED as error:
+            raise damaged(path, error) from error
+
+
 def _page(file: pillow.Image, page: int) -> np.ndarray:
     """Pixels of one page, (C, H, W)."""
     if page:
         file.seek(page)
-    file.load()
-    ImageOps.exif_transpose(file, in_place=True)
     if file.mode in _DEEP:
+        file.load()
+        ImageOps.exif_transpose(file, in_place=True)
         return np.asarray(file).astype(_DEEP[file.mode])[None]  # astype: also to the machine's byte order
-    kept = file.convert(_GREY.get(file.mode, "RGB"))
+    kept = _in_8_bits(file)
     pixels = np.array(kept)
     return pixels[None] if kept.mode == "L" else np.ascontiguousarray(pixels.transpose(2, 0, 1))
+
+
+def _in_8_bits(file: pillow.Image) -> pillow.Image:
+    """The upright picture in mode L or RGB."""
+    file.load()
+    ImageOps.exif_transpose(file, in_place=True)
+    mode = _GREY.get(file.mode, "RGB")
+    return file if file.mode == mode else file.convert(mode)
