@@ -32,7 +32,8 @@ def test_run_needs_a_plan_or_a_run(wardround: Run, capsys: pytest.CaptureFixture
     assert "Name a file or a shipped plan" in capsys.readouterr().err
 
 
-@pytest.mark.parametrize("extra", [("demo",), ("--set", "seed=1"), ("--data", "x"), ("--workers", "0"), ("--site", "north")])
+@pytest.mark.parametrize("extra", [("demo",), ("--set", "seed=1"), ("--data", "x"), ("--workers", "0"), ("--engine", "ray"),
+                                   ("--site", "north")])
 def test_resume_takes_no_other_settings(extra: tuple[str, ...], wardround: Run, capsys: pytest.CaptureFixture[str]) -> None:
     assert wardround("run", *extra, "--resume", "runs/x") == 2
     assert "--resume goes on with the run's own plan, so leave out" in capsys.readouterr().err

@@ -1,41 +1,17 @@
-"""The local engine: order, determinism, and sites or workers that die."""
+"""The local engine's own promises; what every engine promises is in test_contract.py."""
 
-import os
-import signal
 from dataclasses import replace
 
 import pytest
 import torch
 
 from wardround.build import ArmBlueprint, initial_params
-from wardround.core.events import Event, WorkerRestarted
 from wardround.core.exchange import EvaluateOrder, SiteFailed, Update
 from wardround.fleet.base import MAX_ALONE, neighbours
 from wardround.fleet.local import LocalFleet
 from wardround.plan.schema import EnginePlan, Recipe, RoundsPlan
 from wardround.session.keeper import pack, unpack
-from wardround.strategies.fedavg import FedAvg
-from wardround.testing import check_fleet, toy_blueprint, toy_run
-
-
-class Fragile(FedAvg):
-    """Its worker is killed at site-2: every time, or only while the marker file is absent."""
-
-    marker: str = ""
-
-    def train(self, site, order):
-        if site.name == "site-2" and not os.path.exists(self.marker):  # noqa: PTH110
-            if self.marker:
-                open(self.marker, "w").close()  # noqa: PTH123
-            os.kill(os.getpid(), signal.SIGKILL)
-        return super().train(site, order)
-
-
-class Failing(FedAvg):
-    def train(self, site, order):
-        if site.name == "site-2":
-            raise RuntimeError("out of film")
-        return super().train(site, order)
+from wardround.testing import toy_blueprint, toy_run
 
 
 def fleet_of(blueprint: ArmBlueprint, tmp_path, **settings) -> LocalFleet:
@@ -47,10 +23,6 @@ def first_round(fleet: LocalFleet) -> list[Update | SiteFailed]:
     order = strategy.order(strategy.begin(initial_params(fleet.blueprint), 3))
     return [reply if isinstance(reply, SiteFailed) else (reply.site, reply.delta.clone())
             for reply in fleet.train(order, list(fleet.sites()))]
-
-
-def test_it_passes_the_checks_for_fleets(tmp_path) -> None:
-    check_fleet(lambda blueprint: fleet_of(blueprint, tmp_path))
 
 
 @pytest.mark.parametrize("workers", [2, 3])
@@ -121,65 +93,6 @@ def test_updates_and_memory_take_two_slots_a_worker_whatever_the_number_of_sites
     assert len(fleet._arena.slots) == 4
     try:
         assert [site for site, _ in first_round(fleet)] == list(fleet.sites())
-    finally:
-        fleet.close()
-
-
-def test_a_killed_worker_is_restarted_and_its_site_s_work_repeated(tmp_path) -> None:
-    events: list[Event] = []
-    strategy = type("Once", (Fragile,), {"marker": str(tmp_path / "killed")})
-    fleet, whole = fleet_of(toy_blueprint(strategy), tmp_path, watch=events.append), fleet_of(toy_blueprint(), tmp_path / "other")
-    try:
-        for (site, delta), (expected_site, expected) in zip(first_round(fleet), first_round(whole), strict=True):
-            assert site == expected_site
-            assert torch.equal(delta.flat, expected.flat)
-        assert events == [WorkerRestarted(site="site-2", cause="killed by signal 9")]
-    finally:
-        fleet.close()
-        whole.close()
-
-
-def test_a_site_that_kills_every_worker_fails_alone(tmp_path) -> None:
-    fleet = fleet_of(toy_blueprint(Fragile), tmp_path)
-    try:
-        one, two, three = first_round(fleet)
-        assert two == SiteFailed(site="site-2", reason="its worker process died 3 times (killed by signal 9)")
-        assert (one[0], three[0]) == ("site-1", "site-3")
-    finally:
-        fleet.close()
-
-
-def test_a_site_s_exception_becomes_a_named_reply(tmp_path) -> None:
-    fleet = fleet_of(toy_blueprint(Failing), tmp_path)
-    try:
-        assert first_round(fleet)[1] == SiteFailed(site="site-2", reason="RuntimeError: out of film")
-    finally:
-        fleet.close()
-
-
-def test_a_round_that_was_given_up_half_way_does_not_disturb_the_next(tmp_path) -> None:
-    fleet = fleet_of(toy_blueprint(num_sites=6), tmp_path)
-    try:
-        expected = first_round(fleet)
-        strategy = fleet.blueprint.strategy
-        replies = fleet.train(strategy.order(strategy.begin(initial_params(fleet.blueprint), 6)), list(fleet.sites()))
-        next(replies)
-        replies.close()
-        assert all(torch.equal(a[1].flat, b[1].flat) for a, b in zip(first_round(fleet), expected, strict=True))
-    finally:
-        fleet.close()
-
-
-def test_evaluation_with_detail_names_each_row(tmp_path) -> None:
-    blueprint = toy_blueprint()
-    fleet = fleet_of(blueprint, tmp_path)
-    try:
-        order = EvaluateOrder(round=0, params=initial_params(blueprint), rows="test", detail=True)
-        for report in fleet.evaluate(order, list(fleet.sites())):
-            assert report.rows.tolist() == blueprint.rows[report.site].test.tolist()
-            assert report.values.shape == (6, 2)
-            assert report.values.sum(1) == pytest.approx(1)
-            assert report.tally.num_examples == 6
     finally:
         fleet.close()
 

@@ -59,3 +59,10 @@ def test_cuda_shortens_float32_only_where_the_plan_says_so(is_tf32: bool) -> Non
         assert (cudnn.allow_tf32, matmul.allow_tf32, cudnn.deterministic) == (is_tf32, is_tf32, True)
     finally:
         cudnn.allow_tf32, matmul.allow_tf32, cudnn.deterministic = before
+
+
+def test_images_of_one_channel_compute_contiguously_whatever_their_strides_say() -> None:
+    model = FlatModel(Witness(1))
+    images = torch.ones(2, 6, 6)[:, None].as_strided((2, 1, 6, 6), (36, 1, 6, 1))  # as NumPy's fancy indexing may leave them
+    Arithmetic().logits(model, images)
+    assert model.module.seen[0][1] == 36

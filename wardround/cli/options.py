@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
+from enum import StrEnum
 from pathlib import Path
 from typing import TYPE_CHECKING, Annotated
 
@@ -10,6 +11,14 @@ import typer
 
 if TYPE_CHECKING:
     from wardround.plan.schema import Plan
+
+
+class Engine(StrEnum):
+    """What trains the sites."""
+
+    local = "local"
+    ray = "ray"
+
 
 PLAN_HELP = "A plan file, or the name of a shipped plan."
 PlanName = Annotated[str, typer.Argument(metavar="PLAN", help=PLAN_HELP, show_default=False)]
@@ -22,6 +31,8 @@ DataFolder = Annotated[Path | None, typer.Option("--data", metavar="DIR",
 OutFolder = Annotated[Path, typer.Option("--out", metavar="DIR", help="Folder in which results are written.")]
 Workers = Annotated[int | None, typer.Option(min=0, metavar="N", help="Worker processes; 0 is one a core. Results are the same "
                                                                        "for any number.", show_default="the plan's")]
+EngineName = Annotated[Engine | None, typer.Option("--engine", help="local: processes of this machine; ray: a Ray cluster. Results are "
+                                                                    "the same.", show_default="the plan's")]
 RunPath = Annotated[Path, typer.Argument(metavar="RUN", help="The folder of a run.", show_default=False)]
 
 
@@ -30,7 +41,8 @@ def examples(*lines: str) -> str:
     return "\n".join(["\b", "Examples:" if len(lines) > 1 else "Example:", *(f"  {line}" for line in lines)])
 
 
-def plan_of(source: str | None, overrides: Sequence[str] | None = None, data: Path | None = None, workers: int | None = None) -> Plan:
+def plan_of(source: str | None, overrides: Sequence[str] | None = None, data: Path | None = None, workers: int | None = None,
+            engine: Engine | None = None) -> Plan:
     """The plan that a command line asks for; its options count more than --set, --set more than the file."""
     from wardround.errors import PlanError
     from wardround.plan.load import load_plan
@@ -43,4 +55,6 @@ def plan_of(source: str | None, overrides: Sequence[str] | None = None, data: Pa
         changes.append(f"data.folder={data.expanduser().absolute()}")
     if workers is not None:
         changes.append(f"engine.workers={workers}")
+    if engine is not None:
+        changes.append(f"engine.name={engine}")
     return load_plan(source, changes)

@@ -8,7 +8,7 @@ from typing import Annotated
 
 import typer
 
-from wardround.cli.options import DataFolder, OptionalPlanName, OutFolder, Overrides, PlanName, Workers, examples, plan_of
+from wardround.cli.options import DataFolder, EngineName, OptionalPlanName, OutFolder, Overrides, PlanName, Workers, examples, plan_of
 
 app = typer.Typer()
 
@@ -39,12 +39,14 @@ def demo(data: DataFolder = None, out: OutFolder = RUNS) -> None:
 @app.command(epilog=examples("wardround run chest-xray-pneumonia --data FOLDER --set rounds.num=5",
                              "wardround run plan.toml --arm local --site north", "wardround run --resume runs/NAME"))
 def run(plan: OptionalPlanName = None, arm: ArmName = Arm.federated, site: SiteName = None, overrides: Overrides = None,
-        data: DataFolder = None, out: OutFolder = RUNS, workers: Workers = None, resume: ResumePath = None) -> None:
+        data: DataFolder = None, out: OutFolder = RUNS, workers: Workers = None, engine: EngineName = None,
+        resume: ResumePath = None) -> None:
     """Train one arm of a plan, keep its best round and test it once."""
     if resume is None:
-        settings = plan_of(plan, overrides, data, workers)
+        settings = plan_of(plan, overrides, data, workers, engine)
     else:
-        refuse_with_resume({"PLAN": plan, "--site": site, "--set": overrides, "--data": data, "--workers": workers})
+        refuse_with_resume({"PLAN": plan, "--site": site, "--set": overrides, "--data": data, "--workers": workers,
+                            "--engine": engine})
     from wardround import session  # after the plan is read: a wrong one is refused without waiting for torch
     from wardround.cli import console, show
 
@@ -56,9 +58,9 @@ def run(plan: OptionalPlanName = None, arm: ArmName = Arm.federated, site: SiteN
 @app.command(epilog=examples("wardround compare brain-tumour-missing-types --data FOLDER --seeds 3",
                              "wardround compare chest-xray-pneumonia --set sites.partition=dirichlet --set sites.alpha=0.3"))
 def compare(plan: PlanName, arms: ArmNames = "federated,pooled,local", seeds: Seeds = 1, overrides: Overrides = None,
-            data: DataFolder = None, out: OutFolder = RUNS, workers: Workers = None) -> None:
+            data: DataFolder = None, out: OutFolder = RUNS, workers: Workers = None, engine: EngineName = None) -> None:
     """Train all arms of a plan side by side and compare them on the same test patients."""
-    settings, chosen = plan_of(plan, overrides, data, workers), arms_of(arms)
+    settings, chosen = plan_of(plan, overrides, data, workers, engine), arms_of(arms)
     from wardround import session  # after the plan is read, as above
     from wardround.cli import console, show
 

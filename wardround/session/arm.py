@@ -2,14 +2,12 @@
 
 from __future__ import annotations
 
-import torch
-
-from wardround.build import Arm, ArmBlueprint, build, initial_params, num_workers
+from wardround.build import Arm, ArmBlueprint, build, initial_params
 from wardround.core.events import RunFinished, RunStarted, Watch
 from wardround.data.prepare import Prepared
 from wardround.errors import DataError, Resumable
 from wardround.fleet.base import Fleet, Memories
-from wardround.fleet.local import LocalFleet
+from wardround.fleet.choose import open_fleet
 from wardround.plan.schema import Plan
 from wardround.rounds.course import Course
 from wardround.rounds.loop import run_rounds
@@ -32,8 +30,7 @@ def run_arm(plan: Plan, prepared: Prepared, arm: Arm, site: str | None, folder: 
     course, memories, last = Course(state=start, best=start.params), Memories(), checkpoints.load_last(folder.checkpoints)
     if last is not None:
         course, memories = unpack(last, start)
-    fleet = LocalFleet(blueprint, start.params.layout, workers=num_workers(plan), work=folder.path / "work",
-                       is_forked=blueprint.device == "cpu" and "fork" in torch.multiprocessing.get_all_start_methods())
+    fleet = open_fleet(blueprint, start.params.layout, work=folder.path / "work")
     keeper = Keeper(folder, fleet, watch, every_s=plan.rounds.checkpoint_every_s, last=last)
     fleet.watch = keeper.watch
     try:

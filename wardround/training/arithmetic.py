@@ -24,8 +24,7 @@ class Arithmetic:
         images = images.to(model.device)
         if model.device.type == "cuda":
             set_cuda(is_tf32=self.precision == "tf32")
-        if self.layout == "channels_last":
-            images = channels_last(images)
+        images = channels_last(images) if self.layout == "channels_last" else contiguous(images)
         with torch.autocast(model.device.type, torch.bfloat16, enabled=self.precision == "bf16"):
             logits: Tensor = model.module(images)
         return logits.float()
@@ -41,14 +40,18 @@ def set_cuda(*, is_tf32: bool) -> None:
 
 
 def channels_last(images: Tensor) -> Tensor:
-    """The same numbers with the channels innermost. images: (B, C, H, W) or (B, C, D, H, W).
+    """The same numbers with the channels innermost. images: (B, C, H, W) or (B, C, D, H, W)."""
+    return contiguous(images.movedim(1, -1)).movedim(-1, 1)
 
-    `Tensor.to(memory_format=...)` leaves images of one channel as they are, and the network would then compute contiguously.
+
+def contiguous(images: Tensor) -> Tensor:
+    """The same numbers with the pixels of a channel side by side.
+
+    `Tensor.contiguous` leaves images of one channel as they are, whatever their strides say; but torch takes the layout of a whole
+    network from these strides.
     """
-    moved = images.movedim(1, -1).contiguous().movedim(-1, 1)
-    strides = [1] * images.ndim
-    step = images.shape[1]
-    for dim in (*range(images.ndim - 1, 1, -1), 0):
+    strides, step = [1] * images.ndim, 1
+    for dim in reversed(range(images.ndim)):
         strides[dim] = step
         step *= images.shape[dim]
-    return moved.as_strided(images.shape, strides)
+    return images.contiguous().as_strided(images.shape, strides)

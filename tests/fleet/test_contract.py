@@ -1,0 +1,182 @@
+"""What every engine promises: order, the same bits, memory, and sites or workers that fail."""
+
+import os
+import signal
+import tempfile
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager
+from dataclasses import replace
+from pathlib import Path
+
+import pytest
+import torch
+
+from wardround.build import ArmBlueprint, initial_params
+from wardround.core.events import Event, WorkerRestarted, silent
+from wardround.core.exchange import EvaluateOrder, Order, SiteFailed
+from wardround.core.params import Layout, Params
+from wardround.fleet.base import Fleet
+from wardround.fleet.local import LocalFleet
+from wardround.fleet.ray import RayFleet
+from wardround.plan.schema import Recipe
+from wardround.rounds.course import Course
+from wardround.rounds.loop import run_rounds
+from wardround.strategies.fedavg import FedAvg
+from wardround.testing import check_fleet, toy_blueprint, toy_run
+
+REMEMBERING = Recipe(lr=0.1, batch_size=4, optimizer="adam", keep_optimizer=True)
+Make = Callable[..., Fleet]
+
+
+class Fragile(FedAvg):
+    """Its worker is killed at site-2: every time, or only while the marker file is absent."""
+
+    marker: str = ""
+
+    def train(self, site, order):
+        if site.name == "site-2" and not os.path.exists(self.marker):  # noqa: PTH110
+            if self.marker:
+                open(self.marker, "w").close()  # noqa: PTH123
+            os.kill(os.getpid(), signal.SIGKILL)
+        return super().train(site, order)
+
+
+class Troubled(FedAvg):
+    """site-1 sends an update of another model, site-2 raises."""
+
+    def train(self, site, order):
+        if site.name == "site-2":
+            raise RuntimeError("out of film")
+        update = super().train(site, order)
+        if site.name == "site-1":
+            return replace(update, delta=Params(torch.zeros(3), Layout.of([("other", torch.zeros(3), True)])))
+        return update
+
+
+def local(blueprint: ArmBlueprint, **settings) -> LocalFleet:
+    work = Path(tempfile.mkdtemp()) / "work"
+    return LocalFleet(blueprint, initial_params(blueprint).layout, work=work, **{"workers": 2} | settings)
+
+
+@pytest.fixture(params=["local", "ray"], scope="module")
+def make(request) -> Make:
+    """Opens an engine of two workers unless told otherwise."""
+    if request.param == "local":
+        return local
+    request.getfixturevalue("cluster")
+    return lambda blueprint, **settings: RayFleet(blueprint, **{"workers": 2} | settings)
+
+
+@contextmanager
+def opened(make: Make, blueprint: ArmBlueprint, **settings) -> Iterator[Fleet]:
+    fleet = make(blueprint, **settings)
+    try:
+        yield fleet
+    finally:
+        fleet.close()
+
+
+def first_order(fleet: Fleet) -> Order:
+    strategy = fleet.blueprint.strategy
+    return strategy.order(strategy.begin(initial_params(fleet.blueprint), len(fleet.sites())))
+
+
+def first_round(fleet: Fleet) -> list:
+    """(site, delta) of each update, and failures as they are."""
+    return [reply if isinstance(reply, SiteFailed) else (reply.site, reply.delta.flat.clone())
+            for reply in fleet.train(first_order(fleet), list(fleet.sites()))]
+
+
+def trained(fleet: Fleet, course: Course | None = None, rounds: int = 3) -> Course:
+    blueprint = fleet.blueprint
+    start = blueprint.strategy.begin(initial_params(blueprint), len(blueprint.rows))
+    plan = blueprint.plan.model_copy(update={"rounds": blueprint.plan.rounds.model_copy(update={"num": rounds})})
+    return run_rounds(plan, blueprint.strategy, fleet, course or Course(state=start, best=start.params), watch=silent, save=lambda _: None)
+
+
+def assert_same(found: list, expected: list) -> None:
+    assert [site for site, _ in found] == [site for site, _ in expected]
+    assert all(torch.equal(a, b) for (_, a), (_, b) in zip(found, expected, strict=True))
+
+
+def test_it_passes_the_checks_for_fleets(make) -> None:
+    check_fleet(make)
+
+
+@pytest.mark.parametrize("workers", [1, 2])
+def test_three_rounds_give_the_bits_of_one_local_worker(make, workers) -> None:
+    blueprint = toy_blueprint(num_sites=4, recipe=REMEMBERING)
+    expected, memories = toy_run(blueprint)
+    with opened(make, blueprint, workers=workers) as fleet:
+        found, kept = trained(fleet), fleet.memories()
+    assert torch.equal(found.state.params.flat, expected.state.params.flat)
+    assert found.best_score == expected.best_score
+    assert kept.keys() == memories.keys() == set(blueprint.rows)
+    assert all(torch.equal(kept[site][name], memories[site][name]) for site in kept for name in memories[site])
+
+
+def test_a_fleet_goes_on_from_the_memories_of_the_local_one(make) -> None:
+    blueprint = toy_blueprint(recipe=REMEMBERING)
+    course, memories = toy_run(blueprint, stop_after=2)
+    with opened(make, blueprint) as fleet:
+        fleet.restore(memories)
+        resumed = trained(fleet, course)
+    assert torch.equal(resumed.state.params.flat, toy_run(blueprint)[0].state.params.flat)
+
+
+def test_a_round_counts_when_it_is_committed_and_one_given_up_half_way_leaves_no_trace(make) -> None:
+    with opened(make, toy_blueprint(num_sites=6, recipe=REMEMBERING)) as fleet:
+        expected = first_round(fleet)
+        replies = fleet.train(first_order(fleet), list(fleet.sites()))
+        next(replies)
+        replies.close()
+        assert_same(first_round(fleet), expected)
+        assert fleet.memories() == {}
+        fleet.commit()
+        assert fleet.memories().keys() == set(fleet.sites())
+
+
+def test_a_killed_worker_is_restarted_and_its_site_s_work_repeated(make, tmp_path) -> None:
+    events: list[Event] = []
+    once = type("Once", (Fragile,), {"marker": str(tmp_path / "killed")})
+    with opened(make, toy_blueprint(once), watch=events.append) as fleet:
+        found = first_round(fleet)
+        again = first_round(fleet)
+    with opened(local, toy_blueprint()) as fleet:
+        expected = first_round(fleet)
+    assert_same(found, expected)
+    assert_same(again, expected)
+    assert [(type(event), event.site) for event in events] == [(WorkerRestarted, "site-2")]
+    assert events[0].cause
+
+
+def test_a_site_that_kills_every_worker_fails_alone(make) -> None:
+    with opened(make, toy_blueprint(Fragile)) as fleet:
+        one, two, three = first_round(fleet)
+    assert isinstance(two, SiteFailed)
+    assert "died 3 times" in two.reason
+    assert (one[0], two.site, three[0]) == ("site-1", "site-2", "site-3")
+
+
+def test_an_exception_and_an_update_of_another_model_become_named_replies(make) -> None:
+    with opened(make, toy_blueprint(Troubled)) as fleet:
+        one, two, three = first_round(fleet)
+    assert isinstance(one, SiteFailed)
+    assert (one.site, two, three[0]) == ("site-1", SiteFailed(site="site-2", reason="RuntimeError: out of film"), "site-3")
+
+
+def test_evaluation_with_detail_names_each_row_and_one_bad_site_fails_alone(make) -> None:
+    blueprint = toy_blueprint(num_sites=40)  # more than evaluate one by one
+    rows = blueprint.rows["site-7"]
+    broken = replace(blueprint, rows={**blueprint.rows, "site-7": replace(rows, val=rows.val + 10**6)})
+    with opened(make, broken) as fleet:
+        order = EvaluateOrder(round=0, params=initial_params(blueprint), rows="test", detail=True)
+        reports = list(fleet.evaluate(order, list(fleet.sites())))
+        failed = [reply for reply in fleet.evaluate(replace(order, rows="val"), list(fleet.sites())) if isinstance(reply, SiteFailed)]
+    assert [report.site for report in reports] == list(blueprint.rows)
+    for report in reports:
+        assert report.rows.tolist() == blueprint.rows[report.site].test.tolist()
+        assert report.values.sum(1) == pytest.approx(1)
+        assert report.tally.num_examples == len(report.values) == 6
+    assert [reply.site for reply in failed] == ["site-7"]
+    assert "IndexError" in failed[0].reason
