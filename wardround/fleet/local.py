@@ -29,6 +29,7 @@ from wardround.fleet.base import Memories, neighbours
 from wardround.fleet.worker import Blueprint, Briefing, EvaluateJob, TrainJob, serve
 from wardround.sites import memory
 
+LARGE = 2**24  # bytes: updates of larger models take one slot a worker and one to be read; the work hides the wait for it
 MAX_ATTEMPTS = 3  # deaths of a worker at the same site's job before the site counts as failed
 
 
@@ -51,8 +52,9 @@ class LocalFleet:
         self._is_forked = is_forked
         self._context: Any = multiprocessing.get_context("fork" if is_forked else "spawn")
         strategy = blueprint.strategy
+        num_slots = 2 * self.num_workers if layout.num_bytes <= LARGE else self.num_workers + 1
         self._arena = Arena.allocate(layout, num_order=len(params_fields(strategy.order_type)),
-                                     num_update=len(params_fields(strategy.update_type)), num_slots=2 * self.num_workers,
+                                     num_update=len(params_fields(strategy.update_type)), num_slots=num_slots,
                                      is_forked=is_forked)
         shutil.rmtree(work, ignore_errors=True)
         self._work = work / str(os.getpid())  # a worker that outlived a killed run writes elsewhere
