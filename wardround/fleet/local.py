@@ -52,7 +52,8 @@ class LocalFleet:
         self._is_forked = is_forked
         self._context: Any = multiprocessing.get_context("fork" if is_forked else "spawn")
         strategy = blueprint.strategy
-        num_slots = 2 * self.num_workers if layout.num_bytes <= LARGE else self.num_workers + 1
+        self._is_small = layout.num_bytes <= LARGE
+        num_slots = 2 * self.num_workers if self._is_small else self.num_workers + 1
         self._arena = Arena.allocate(layout, num_order=len(params_fields(strategy.order_type)),
                                      num_update=len(params_fields(strategy.update_type)), num_slots=num_slots,
                                      is_forked=is_forked)
@@ -135,12 +136,12 @@ class LocalFleet:
             self._settle()
 
     def _hand_out(self, jobs: Sequence[Any], queue: deque[int], limit: int) -> None:
-        """Give free workers their next job. While many are left, also one to wait, so that no worker stands idle while this process
-        adds up; the last ones go to whoever is free first."""
+        """Give free workers their next job. While many short ones are left, also one to wait, so that no worker stands idle while this
+        process adds up; the last ones go to whoever is free first."""
         for depth in (1, 2):
             for worker in self._workers:
-                is_free = len(worker.jobs) < depth and (depth == 1 or len(queue) > 2 * self.num_workers)
-                if is_free and queue and queue[0] < limit:
+                is_open = depth == 1 or (self._is_small and len(queue) > 2 * self.num_workers)
+                if is_open and len(worker.jobs) < depth and queue and queue[0] < limit:
                     worker.jobs.append(queue.popleft())
                     self._send(worker, jobs[worker.jobs[-1]])
 
