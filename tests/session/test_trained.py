@@ -5,7 +5,7 @@ import torch
 from safetensors.torch import load_file
 
 from wardround.errors import WardroundError
-from wardround.runs.folder import RunFolder
+from wardround.runs.folder import RunFolder, read_json, write_json
 from wardround.session.trained import Trained
 
 
@@ -52,3 +52,11 @@ def test_a_model_of_another_run_is_refused(slices_run, xrays_run, tmp_path) -> N
     (tmp_path / "model.safetensors").write_bytes((xrays_run.path / "model.safetensors").read_bytes())
     with pytest.raises(WardroundError, match="tensors do not fit the model"):
         Trained.of(folder)
+
+
+def test_a_run_from_before_layouts_were_recorded_can_still_be_used(slices_run, tmp_path) -> None:
+    folder = copied(slices_run, tmp_path)
+    record = read_json(tmp_path / "model.json")
+    del record["layout"]
+    write_json(tmp_path / "model.json", record)
+    assert Trained.of(folder).arithmetic.layout == "contiguous"

@@ -48,7 +48,7 @@ class Trained:
         except SafetensorError as error:
             raise WardroundError(f"{path} is damaged ({error}). Copy it again, or repeat the run with --out DIR.") from error
         model.module.eval()
-        arithmetic = Arithmetic(precision=record["precision"], layout=record["layout"])
+        arithmetic = Arithmetic(precision=record["precision"], layout=record.get("layout", "contiguous"))  # runs of old have none
         return Trained(record=record, model=model, loss=make_loss(Recipe(loss=record["loss"]), None, task), data=data,
                        arithmetic=arithmetic)
 
