@@ -19,18 +19,18 @@ from typing import Any
 
 import torch
 
-from wardround.core.events import Watch, WorkerRestarted, silent
+from wardround.core.events import Watch, silent
 from wardround.core.exchange import EvaluateOrder, Order, SiteFailed, SiteReport, Update
 from wardround.core.params import Layout
 from wardround.data.pool import hidden_main
 from wardround.errors import SiteError
 from wardround.fleet.arena import Arena, params_fields, plain_fields
 from wardround.fleet.base import Memories, neighbours
+from wardround.fleet.batch import Batch
 from wardround.fleet.worker import Blueprint, Briefing, EvaluateJob, TrainJob, serve
 from wardround.sites import memory
 
 LARGE = 2**24  # bytes: updates of larger models take one slot a worker and one to be read; the work hides the wait for it
-MAX_ATTEMPTS = 3  # deaths of a worker at the same site's job before the site counts as failed
 
 
 @dataclass
@@ -125,25 +125,24 @@ class LocalFleet:
     def _replies(self, jobs: Sequence[Any], window: int) -> Iterator[tuple[Any, Any]]:
         """Hand out jobs in order, at most `window` ahead of the reply being read; yield (job, reply) in the jobs' order."""
         self._start()
-        queue, done, attempts = deque(range(len(jobs))), dict[int, Any](), dict[int, int]()
         try:
-            for turn in range(len(jobs)):
-                while turn not in done:
-                    self._hand_out(jobs, queue, limit=turn + window)
-                    self._collect(jobs, queue, done, attempts)
-                yield jobs[turn], done.pop(turn)
+            yield from Batch(jobs, window=window).replies(self._work_on)
         finally:
             self._settle()
 
-    def _hand_out(self, jobs: Sequence[Any], queue: deque[int], limit: int) -> None:
+    def _work_on(self, batch: Batch[Any]) -> None:
+        self._hand_out(batch)
+        self._collect(batch)
+
+    def _hand_out(self, batch: Batch[Any]) -> None:
         """Give free workers their next job. While many short ones are left, also one to wait, so that no worker stands idle while this
         process adds up; the last ones go to whoever is free first."""
         for depth in (1, 2):
             for worker in self._workers:
-                is_open = depth == 1 or (self._is_small and len(queue) > 2 * self.num_workers)
-                if is_open and len(worker.jobs) < depth and queue and queue[0] < limit:
-                    worker.jobs.append(queue.popleft())
-                    self._send(worker, jobs[worker.jobs[-1]])
+                is_open = depth == 1 or (self._is_small and batch.num_waiting > 2 * self.num_workers)
+                if is_open and len(worker.jobs) < depth and (number := batch.take()) is not None:
+                    worker.jobs.append(number)
+                    self._send(worker, batch.jobs[number])
 
     def _send(self, worker: _Worker, job: Any) -> None:
         try:
@@ -154,23 +153,17 @@ class LocalFleet:
         except (BrokenPipeError, ConnectionResetError):
             return  # it died while idle: _collect sees that
 
-    def _collect(self, jobs: Sequence[Any], queue: deque[int], done: dict[int, Any], attempts: dict[int, int]) -> None:
+    def _collect(self, batch: Batch[Any]) -> None:
         busy = {worker.connection: worker for worker in self._workers if worker.jobs}
         for connection in wait(list(busy)):
             worker = busy[connection]  # type: ignore[index]
             try:
                 reply = worker.connection.recv()
-                done[worker.jobs.popleft()] = reply
+                batch.answer(worker.jobs.popleft(), reply)
             except (EOFError, ConnectionResetError):
-                index, *waiting = worker.jobs
-                queue.extendleft(reversed(waiting))
-                attempts[index] = attempts.get(index, 0) + 1
-                cause = self._replace(worker)
-                self.watch(WorkerRestarted(site=jobs[index].site, cause=cause))
-                if attempts[index] < MAX_ATTEMPTS:
-                    queue.appendleft(index)
-                else:
-                    done[index] = SiteFailed(site=jobs[index].site, reason=f"its worker process died {MAX_ATTEMPTS} times ({cause})")
+                number, *waiting = worker.jobs
+                batch.give_back(waiting)
+                batch.lose(number, worker="worker process", cause=self._replace(worker), watch=self.watch)
 
     def _settle(self) -> None:
         """Let workers finish what a reader did not wait for, so that the next batch of jobs begins clean."""
@@ -184,7 +177,7 @@ class LocalFleet:
 
     def _start(self) -> None:
         if not self._workers:
-            # a second thread here would wait for a core that the workers use: a sum took 100 times as long (docs/performance.md).
+            # a second thread here would wait for a core that the workers use: a sum took 50 times as long (docs/performance.md).
             # Nor must a forked child inherit a pool of threads that did not come along.
             torch.set_num_threads(1)
         while len(self._workers) < self.num_workers:

@@ -16,7 +16,6 @@ import tempfile
 import threading
 import time
 import warnings
-from collections import deque
 from collections.abc import Callable, Iterator, Mapping, Sequence
 from contextlib import contextmanager
 from dataclasses import dataclass, replace
@@ -29,15 +28,15 @@ import torch
 from safetensors.torch import load, save
 from torch import Tensor
 
-from wardround.core.events import Watch, WorkerRestarted, silent
+from wardround.core.events import Watch, silent
 from wardround.core.exchange import EvaluateOrder, Order, SiteFailed, SiteReport, Update
 from wardround.core.params import Layout, Params
 from wardround.data.cache import cores
 from wardround.errors import PlanError, Resumable
 from wardround.extras import need
 from wardround.fleet.base import Memories, neighbours
+from wardround.fleet.batch import MAX_ATTEMPTS, Batch
 from wardround.fleet.heap import keep_heap
-from wardround.fleet.local import MAX_ATTEMPTS
 from wardround.fleet.worker import Blueprint
 from wardround.sites.memory import Memory
 from wardround.sites.site import Bench, Site, evaluate
@@ -128,6 +127,10 @@ class _Job:
     sites: tuple[str, ...]
     arguments: tuple[Any, ...]
 
+    @property
+    def site(self) -> str:
+        return self.sites[0]
+
 
 @dataclass
 class _Seat:
@@ -176,7 +179,7 @@ class RayFleet:
                 continue
             packed, remembered = reply
             if remembered is not None:
-                self._staged[job.sites[0]] = self._ray.put(remembered)  # here, so that it outlives the worker's node
+                self._staged[job.site] = self._ray.put(remembered)  # here, so that it outlives the worker's node
             yield packed.message(self.blueprint.strategy.update_type, order.params.layout)
 
     def evaluate(self, order: EvaluateOrder, cohort: Sequence[str]) -> Iterator[SiteReport | SiteFailed]:
@@ -218,45 +221,33 @@ class RayFleet:
 
     def _replies(self, jobs: Sequence[_Job], window: int) -> Iterator[tuple[_Job, Any]]:
         """Hand out jobs in order, at most `window` ahead of the reply being read; yield (job, reply) in the jobs' order."""
-        queue, done, attempts = deque(range(len(jobs))), dict[int, Any](), dict[int, int]()
         try:
-            for turn in range(len(jobs)):
-                while turn not in done:
-                    self._hand_out(jobs, queue, limit=turn + window)
-                    self._collect(jobs, queue, done, attempts)
-                yield jobs[turn], done.pop(turn)
+            yield from Batch(jobs, window=window).replies(self._work_on)
         finally:
             for seat in self._seats:  # what a reader did not wait for is forgotten; the worker ends it before its next job
                 if seat.job is not None:
                     seat.job, seat.reply = None, None
 
-    def _hand_out(self, jobs: Sequence[_Job], queue: deque[int], limit: int) -> None:
+    def _work_on(self, batch: Batch[_Job]) -> None:
         for seat in self._seats:
-            if seat.reply is None and queue and queue[0] < limit:
-                seat.job = queue.popleft()
-                job = jobs[seat.job]
+            if seat.reply is None and (number := batch.take()) is not None:
+                seat.job, job = number, batch.jobs[number]
                 seat.reply = getattr(seat.actor, job.method).remote(*job.arguments)
+        self._collect(batch)
 
-    def _collect(self, jobs: Sequence[_Job], queue: deque[int], done: dict[int, Any], attempts: dict[int, int]) -> None:
+    def _collect(self, batch: Batch[_Job]) -> None:
         seat = self._answered()
-        index = seat.job
+        number = seat.job
         try:
             reply = self._ray.get(seat.reply)
         except self._ray.exceptions.RayError as error:
             self._replace(seat, cause := cause_of(error))
-            if index is None:
-                return
-            attempts[index] = attempts.get(index, 0) + 1
-            site = jobs[index].sites[0]
-            self.watch(WorkerRestarted(site=site, cause=cause))
-            if attempts[index] < MAX_ATTEMPTS:
-                queue.appendleft(index)
-            else:
-                done[index] = SiteFailed(site=site, reason=f"its worker died {MAX_ATTEMPTS} times ({cause})")
+            if number is not None:
+                batch.lose(number, worker="worker", cause=cause, watch=self.watch)
             return
         seat.job, seat.reply, self._false_starts = None, None, 0
-        if index is not None:
-            done[index] = reply
+        if number is not None:
+            batch.answer(number, reply)
 
     def _answered(self) -> _Seat:
         """Wait for the next worker that has answered or died."""

@@ -26,6 +26,7 @@ from wardround.plan.schema import Plan
 from wardround.runs.folder import RunFolder
 from wardround.session.single import start
 from wardround.session.stop import terminable
+from wardround.training.probe import one_thread
 
 
 @dataclass(frozen=True, kw_only=True, eq=False)
@@ -91,13 +92,8 @@ def _launch(job: Job, others: Sequence[Any]) -> tuple[Connection, BaseProcess]:
     ours, theirs = context.Pipe(duplex=False)
     copied = [ours, *others] if is_forked else []
     process = context.Process(target=_work, args=(theirs, job, copied))
-    threads = torch.get_num_threads()
-    torch.set_num_threads(1)
-    try:
-        with nullcontext() if is_forked else hidden_main():
-            process.start()
-    finally:
-        torch.set_num_threads(threads)
+    with one_thread(), nullcontext() if is_forked else hidden_main():
+        process.start()
     theirs.close()
     return ours, process
 

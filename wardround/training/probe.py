@@ -11,7 +11,6 @@ import json
 import logging
 import math
 import multiprocessing
-import platform
 import signal
 import time
 from collections.abc import Callable, Iterator, Mapping, Sequence
@@ -34,6 +33,7 @@ from wardround.errors import PlanError, WardroundError
 from wardround.places import cache_root
 from wardround.plan.schema import EnginePlan, Recipe
 from wardround.rng import global_torch_stream, torch_stream
+from wardround.runs.provenance import cpu_name
 from wardround.training.arithmetic import Arithmetic
 from wardround.training.losses import make_loss
 
@@ -156,12 +156,7 @@ def machine(device: str) -> str:
     """Name of the processor that computes, with the instructions that torch uses of a CPU."""
     if device != "cpu":
         return torch.cuda.get_device_name()
-    try:
-        lines = Path("/proc/cpuinfo").read_text().splitlines()
-    except OSError:
-        lines = []
-    names = [line.partition(":")[2].strip() for line in lines if line.startswith("model name")]
-    return f"{names[0] if names else platform.processor() or platform.machine()} {torch.backends.cpu.get_cpu_capability()}"
+    return f"{cpu_name()} {torch.backends.cpu.get_cpu_capability()}"
 
 
 def _race(model: FlatModel, trial: Trial, allowed: Sequence[Arithmetic], is_thorough: bool) -> Steps:
