@@ -176,7 +176,7 @@ def test_a_ray_of_its_own_gives_the_same_bits_and_leaves_nothing(tmp_path) -> No
     done = subprocess.run([sys.executable, "-W", "error", "-c", OWN, str(tmp_path / "flat.pt")], env=environment, capture_output=True,
                           text=True)
     assert (done.returncode, done.stdout.split(), done.stderr) == (0, ["0", "True"], "")
-    assert torch.equal(torch.load(tmp_path / "flat.pt"), toy_run(toy_blueprint(), stop_after=1)[0].state.params.flat)
+    assert torch.equal(torch.load(tmp_path / "flat.pt", weights_only=True), toy_run(toy_blueprint(), stop_after=1)[0].state.params.flat)
     assert set(Path("/tmp").glob("wardround-ray-*")) <= known
     alive = subprocess.run(["ps", "-eo", "args"], capture_output=True, text=True, check=True).stdout
     assert not [line for line in alive.splitlines() if "wardround-ray-" in line]

@@ -37,7 +37,7 @@ from wardround.extras import need
 from wardround.fleet.base import Memories, neighbours
 from wardround.fleet.batch import MAX_ATTEMPTS, Batch
 from wardround.fleet.heap import keep_heap
-from wardround.fleet.worker import Blueprint
+from wardround.fleet.worker import Blueprint, failure, reports
 from wardround.sites.memory import Memory
 from wardround.sites.site import Bench, Site, evaluate
 
@@ -84,18 +84,15 @@ class RayWorker:
             return self._train(order, site, memory)
         except Exception as error:
             log.debug("site %s failed", site, exc_info=True)
-            return SiteFailed(site=site, reason=f"{type(error).__name__}: {error}")
+            return failure(site, error)
 
     def evaluate(self, order: Packed, sites: Sequence[str]) -> list[SiteReport | SiteFailed]:
         """A reply of each site; they share forward passes unless one of them fails."""
-        try:
+        def together(some: Sequence[str]) -> list[SiteReport]:
             told = order.message(EvaluateOrder, self._layout, self._device)
-            return [*evaluate(self.bench, [self.blueprint.rows[site] for site in sites], told)]
-        except Exception as error:
-            log.debug("sites %s failed", sites, exc_info=True)
-            if len(sites) == 1:
-                return [SiteFailed(site=sites[0], reason=f"{type(error).__name__}: {error}")]
-            return [reply for site in sites for reply in self.evaluate(order, [site])]
+            return evaluate(self.bench, [self.blueprint.rows[site] for site in some], told)
+
+        return reports(sites, together)
 
     @cached_property
     def bench(self) -> Bench:

@@ -7,7 +7,7 @@ import logging
 import os
 import signal
 import time
-from collections.abc import Mapping, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, replace
 from functools import cached_property
 from multiprocessing.connection import Connection
@@ -100,6 +100,22 @@ def serve(connection: Connection, others: Sequence[Connection], blueprint: Bluep
             os._exit(0)  # the parent is gone
 
 
+def reports(sites: Sequence[str], evaluate: Callable[[Sequence[str]], list[SiteReport]]) -> list[SiteReport | SiteFailed]:
+    """A reply of each site. They are evaluated together, unless one of them fails."""
+    try:
+        return [*evaluate(sites)]
+    except Exception as error:
+        log.debug("sites %s failed", sites, exc_info=True)
+        if len(sites) == 1:
+            return [failure(sites[0], error)]
+        return [reply for site in sites for reply in reports([site], evaluate)]
+
+
+def failure(site: str, error: Exception) -> SiteFailed:
+    """The reply of a site whose work raised the error."""
+    return SiteFailed(site=site, reason=f"{type(error).__name__}: {error}")
+
+
 class _Work:
     """The jobs of a worker. The model is built for the first of them, so that a failure to build it is told as the sites' failure."""
 
@@ -123,14 +139,13 @@ class _Work:
 
     def answer(self, job: TrainJob | EvaluateJob) -> Any:
         """A site's failure, of whatever kind, becomes a reply: it never ends the run."""
+        if isinstance(job, EvaluateJob):
+            return reports(job.sites, self._evaluate)
         try:
-            return self._train(job) if isinstance(job, TrainJob) else self._evaluate(job.sites)
+            return self._train(job)
         except Exception as error:
             log.debug("site %s failed", job.site, exc_info=True)
-            failed = SiteFailed(site=job.site, reason=f"{type(error).__name__}: {error}")
-            if isinstance(job, TrainJob):
-                return failed
-            return [failed] if len(job.sites) == 1 else [reply for site in job.sites for reply in self.answer(EvaluateJob(sites=(site,)))]
+            return failure(job.site, error)
 
     def _train(self, job: TrainJob) -> Trained:
         started = time.perf_counter()
