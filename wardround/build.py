@@ -28,7 +28,7 @@ from wardround.evaluation.segmentation import headline_regions, scored_regions
 from wardround.lookup import suggestion
 from wardround.models import MODELS
 from wardround.models.build import build_model
-from wardround.plan.schema import CohortPlan, DataPlan, Plan, StrategyPlan
+from wardround.plan.schema import CohortPlan, DataPlan, ExchangePlan, Plan, StrategyPlan
 from wardround.sites.classify import classify
 from wardround.sites.examine import Examine
 from wardround.sites.segment import examine
@@ -83,7 +83,8 @@ class ArmBlueprint:
         loss = make_loss(self.plan.recipe, weights, self.task)
         feed = self.feed.on(device, room=room_for_images(self.plan, device))
         return Bench(model=self.model(), feed=feed, loss=loss, examine=self._examine(feed, loss, device), seed=self.plan.seed,
-                     arithmetic=arithmetic_of(self.plan))
+                     arithmetic=arithmetic_of(self.plan), num_classes=len(self.classes),
+                     labels=feed.labels if isinstance(feed, ImageFeed) and feed.labels.ndim == 1 else None)
 
     def _examine(self, feed: Feed, loss: Loss, device: torch.device) -> Examine:
         num_classes = len(self.classes)
@@ -169,10 +170,11 @@ def plan_of_arm(plan: Plan, arm: Arm, num_sites: int) -> Plan:
     """
     if arm == "federated":
         return plan
-    changes: dict[str, Any] = {"keep_optimizer": True}
+    changes: dict[str, Any] = {"keep_optimizer": True, "label_skew": "none"}
     if arm == "pooled" and plan.recipe.local_steps is not None:
         changes["local_steps"] = plan.recipe.local_steps * num_sites
-    return plan.model_copy(update={"recipe": plan.recipe.model_copy(update=changes), "strategy": StrategyPlan(), "cohort": CohortPlan()})
+    return plan.model_copy(update={"recipe": plan.recipe.model_copy(update=changes), "strategy": StrategyPlan(), "cohort": CohortPlan(),
+                                   "exchange": ExchangePlan()})
 
 
 def rows_of_arm(prepared: Prepared, arm: Arm, site: str | None) -> dict[str, SiteRows]:

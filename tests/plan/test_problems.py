@@ -7,5 +7,5 @@ def test_every_section_lists_its_keys() -> None:
     keys = section_keys()
     assert keys[""] == ["name", "title", "seed"]
     assert keys["cohort"] == ["fraction", "min_sites"]
-    assert set(keys) == {"", "data", "split", "sites", "model", "recipe", "augment", "rounds", "cohort", "strategy", "engine",
+    assert set(keys) == {"", "data", "split", "sites", "model", "recipe", "augment", "rounds", "cohort", "strategy", "exchange", "engine",
                          "evaluation"}

@@ -1,4 +1,4 @@
-"""The training loop and its two seams."""
+"""The training loop and its seams."""
 
 import pytest
 import torch
@@ -11,6 +11,7 @@ from wardround.training.local import local_sgd
 from wardround.training.losses import make_loss
 from wardround.training.optimizers import make_optimizer
 
+FP32 = Arithmetic()
 IMAGES, TRUTH = torch.tensor([[1.0, 0.0], [0.0, 1.0]]), torch.tensor([0, 1])
 
 
@@ -20,9 +21,11 @@ def linear() -> FlatModel:
     return model
 
 
-def train(model: FlatModel, recipe: Recipe, batches=None, **seams):
+def train(model: FlatModel, recipe: Recipe, batches=None, arithmetic=FP32, **seams):
     optimizer = make_optimizer(recipe, model.params.layout.num_trainable, "cpu", None)
-    return local_sgd(model, batches or [(IMAGES, TRUTH)], recipe, loss=make_loss(recipe, None), optimizer=optimizer, **seams)
+    loss = make_loss(recipe, None)
+    return local_sgd(model, batches or [(IMAGES, TRUTH)], recipe, optimizer=optimizer, **seams,
+                     objective=lambda images, truth: loss(arithmetic.logits(model, images), truth))
 
 
 def test_a_step_by_hand() -> None:
@@ -71,3 +74,21 @@ def test_bf16_training_stays_near_fp32_and_keeps_fp32_numbers() -> None:
     train(rough, Recipe(lr=1.0), arithmetic=Arithmetic(precision="bf16"))
     assert rough.params.flat.dtype == torch.float32
     assert torch.allclose(exact.params.flat, rough.params.flat, atol=2e-2)
+
+
+def test_a_single_step_takes_the_mean_gradient_of_all_batches() -> None:
+    single, whole = linear(), linear()
+    uneven = [(IMAGES[:1], TRUTH[:1]), (torch.tensor([[0.0, 1.0], [1.0, 1.0], [0.5, 0.0]]), torch.tensor([1, 1, 0]))]
+    fit = train(single, Recipe(lr=0.5, single_step=True), uneven)
+    train(whole, Recipe(lr=0.5), [(torch.cat([images for images, _ in uneven]), torch.cat([truth for _, truth in uneven]))])
+    assert (fit.num_steps, fit.num_images) == (1, 4)
+    assert torch.allclose(single.params.flat, whole.params.flat, atol=1e-7)
+
+
+def test_the_mean_gradient_is_that_of_the_objective_alone() -> None:
+    model, seen = linear(), torch.zeros(4)
+    recipe = Recipe(lr=0.5, momentum=0.0)
+    fit = train(model, recipe, [(IMAGES, TRUTH)] * 3, drift=torch.ones(4), mean_grad=seen)
+    assert fit.num_steps == 3
+    moved = -model.params.flat / (3 * recipe.lr)  # (x - y) / (K lr) of plain SGD is the mean of gradient + drift
+    assert torch.allclose(seen, moved - 1, atol=1e-6)

@@ -15,20 +15,38 @@ from wardround.plan.schema import Recipe
 Rows = Literal["train", "val", "test"]
 
 
+class Message:
+    """What an order and an update have in common."""
+
+    sent_bytes: int | None
+
+    @property
+    def num_bytes(self) -> int:
+        """Bytes of the arrays as they travel: `sent_bytes`, or all of them as float32."""
+        if self.sent_bytes is not None:
+            return self.sent_bytes
+        return sum(value.layout.num_bytes for value in vars(self).values() if isinstance(value, Params))
+
+
 @dataclass(frozen=True, kw_only=True)
-class Order:
-    """What goes out in round `round` (from 1). `recipe.lr` is this round's learning rate."""
+class Order(Message):
+    """What goes out in round `round` (from 1). `recipe.lr` is this round's learning rate.
+
+    sent_bytes: set where less travels than the arrays whole, for parts that stay at the sites.
+    """
 
     round: int
     params: Params
     recipe: Recipe
+    sent_bytes: int | None = None
 
 
 @dataclass(frozen=True, kw_only=True)
-class Update:
+class Update(Message):
     """What comes back: local minus global. `delta` may be a view that is valid only until the next reply is asked for.
 
-    train_loss: mean over the round's batches. seconds: time the site's training took.
+    train_loss: mean over the round's batches. seconds: time the site's training took. sent_bytes: set where less travels than the
+    arrays whole: compressed, or with parts that stay at the site.
     """
 
     site: str
@@ -37,27 +55,38 @@ class Update:
     num_steps: int
     train_loss: float
     seconds: float = 0.0
+    sent_bytes: int | None = None
 
 
 @dataclass(frozen=True, kw_only=True)
 class EvaluateOrder:
-    """Evaluate params on a site's own rows. detail: also return each row's result (simulation only)."""
+    """Evaluate params on a site's own rows. detail: also return each row's result (simulation only).
+
+    is_personal: what is evaluated is the site's own model, made of params and what the site remembers. elsewhere: also on the rows of
+    all other sites together (simulation only). temperatures: also sum the loss at each of these.
+    """
 
     round: int
     params: Params
     rows: Rows = "val"
     detail: bool = False
+    is_personal: bool = False
+    elsewhere: bool = False
+    temperatures: tuple[float, ...] = ()
 
 
 @dataclass(frozen=True, kw_only=True)
 class SiteReport:
     """A site's evaluation. With detail, rows: (n,) catalogue rows, and values: (n, C) their probabilities; or for segmentation
-    the first row of each patient and (n, M) the measures of evaluation/segmentation.py."""
+    the first row of each patient and (n, M) the measures of evaluation/segmentation.py. loss_sums: (T,) float64, summed negative
+    log-likelihood at each of the order's temperatures. elsewhere: the tally of the other sites' rows."""
 
     site: str
     tally: Tally
     rows: np.ndarray | None = None
     values: np.ndarray | None = None
+    loss_sums: np.ndarray | None = None
+    elsewhere: Tally | None = None
 
 
 @dataclass(frozen=True, kw_only=True)

@@ -8,7 +8,7 @@ drifted by accident.
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Mapping, Sequence
+from collections.abc import Callable, Container, Iterable, Mapping, Sequence
 from dataclasses import dataclass
 from fnmatch import fnmatchcase
 from functools import cached_property
@@ -16,9 +16,13 @@ from math import prod
 
 import torch
 from torch import Tensor, nn
+from torch.nn.modules.batchnorm import _BatchNorm
+from torch.nn.modules.instancenorm import _InstanceNorm
 
 from wardround.errors import AggregationError, PlanError
 from wardround.lookup import suggestion
+
+NORMS = (_BatchNorm, _InstanceNorm, nn.GroupNorm, nn.LayerNorm)
 
 
 @dataclass(frozen=True)
@@ -29,6 +33,7 @@ class Entry:
     shape: tuple[int, ...]
     offset: int
     is_trainable: bool
+    is_norm: bool = False  # of a normalisation layer
 
     @property
     def size(self) -> int:
@@ -53,13 +58,22 @@ class Layout:
     def num_bytes(self) -> int:
         return 4 * self.size
 
+    @cached_property
+    def last_layer(self) -> str:
+        """Name of the layer that holds the last trainable tensor: the classifier of the networks we build."""
+        return [entry.name for entry in self.entries if entry.is_trainable][-1].rpartition(".")[0]
+
+    def where(self, chosen: Callable[[Entry], bool]) -> Tensor:
+        """(size,) bool: the numbers of the chosen tensors."""
+        return torch.cat([torch.full((entry.size,), chosen(entry)) for entry in self.entries])
+
     @staticmethod
-    def of(tensors: Iterable[tuple[str, Tensor, bool]]) -> Layout:
-        """Lay out (name, tensor, is_trainable) in the given order, trainable tensors first."""
+    def of(tensors: Iterable[tuple[str, Tensor, bool]], norms: Container[str] = ()) -> Layout:
+        """Lay out (name, tensor, is_trainable) in the given order, trainable tensors first. norms: names of normalisation layers."""
         entries: list[Entry] = []
         offset = 0
         for name, tensor, is_trainable in sorted(tensors, key=lambda item: not item[2]):
-            entries.append(Entry(name, tuple(tensor.shape), offset, is_trainable))
+            entries.append(Entry(name, tuple(tensor.shape), offset, is_trainable, name.rpartition(".")[0] in norms))
             offset += tensor.numel()
         return Layout(tuple(entries))
 
@@ -146,7 +160,8 @@ class FlatModel:
                 parameter.requires_grad_(False)
         self._frozen = [layer for name, layer in self.module.named_modules() if _holds(name, tensors) and not _holds(name, shared)]
         self._is_set = False  # whether `train` was here: walking over all layers takes longer than a small site's step
-        layout = Layout.of((name, tensor, isinstance(tensor, nn.Parameter) and tensor.requires_grad) for name, tensor in shared.items())
+        layout = Layout.of(((name, tensor, isinstance(tensor, nn.Parameter) and tensor.requires_grad) for name, tensor in shared.items()),
+                           norms={name for name, layer in self.module.named_modules() if isinstance(layer, NORMS)})
         self.params = Params(torch.empty(layout.size, device=self.device), layout)
         self.grads = torch.zeros(layout.num_trainable, device=self.device)
         for entry in layout.entries:

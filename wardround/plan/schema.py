@@ -47,6 +47,7 @@ class DataPlan(Section):
     spacing_mm: Annotated[float, Field(ge=0)] = 0.0  # dims = 3: volumes are resampled to cubes of this size; 0: left as they are
     patch: tuple[int, int, int] = (64, 64, 64)  # dims = 3: depth, height, width the network sees; a depth of 1 trains it on slices
     foreground: Share = 0.5  # segmentation of volumes: share of training patches drawn around a labelled voxel
+    harmonise: Literal["none", "site", "percentiles"] = "none"  # grey values of each site, from its training images: data/harmonise.py
     max_failed: Share = 0.01  # share of unreadable images above which the run stops
     phantoms: int = Field(900, ge=30)  # number of images in the phantom that replaces a missing folder
 
@@ -96,6 +97,7 @@ class Recipe(Section):
     batch_size: int = Field(32, ge=1)
     local_epochs: Positive = 1.0  # passes over the site's images in a round; 0.1 is a tenth of them
     local_steps: int | None = Field(None, ge=1)  # instead of local_epochs: so many batches
+    single_step: bool = False  # the round's batches make one step of their mean gradient: no drift, whatever the skew
     schedule: Literal["constant", "cosine", "step"] = "constant"  # of the learning rate over the rounds
     warmup: Share = 0.0  # share of the rounds in which the rate rises linearly
     step_every: int = Field(10, ge=1)  # step: rounds between drops
@@ -104,6 +106,9 @@ class Recipe(Section):
     loss: Literal["cross_entropy", "binary_cross_entropy", "focal", "smooth_l1", "dice_cross_entropy"] = "cross_entropy"
     class_weights: Literal["none", "balanced"] = "none"  # balanced: from the sites' class counts, summed
     label_smoothing: Annotated[float, Field(ge=0, lt=1)] = 0.0
+    label_skew: Literal["none", "restricted", "calibrated", "balanced"] = "none"  # logits by the site's class counts: training/skew.py
+    skew_strength: Annotated[float, Field(ge=0)] | None = None  # of label_skew; none: the method's own default
+    mixup: Annotated[float, Field(ge=0)] = 0.0  # alpha of Beta(alpha, alpha): images of a site's batch are mixed in pairs; 0: not
     focal_gamma: Annotated[float, Field(ge=0)] = 2.0
 
 
@@ -124,6 +129,9 @@ class RoundsPlan(Section):
     evaluate_every: int = Field(1, ge=1)  # rounds between evaluations on validation rows; the last round is always evaluated
     patience: int | None = Field(None, ge=1)  # evaluations without a better one before the run stops; none: never early
     metric: MetricName = "balanced_accuracy"  # on validation rows; its best round is kept
+    average: Literal["none", "swa", "ema"] = "none"  # what is evaluated and kept: the global model, or its mean over rounds
+    average_from: Annotated[float, Field(ge=0, lt=1)] = 0.6  # swa: share of the rounds before the mean begins
+    ema_decay: Annotated[float, Field(ge=0, lt=1)] = 0.9  # ema: weight of the mean so far
     checkpoint_every_s: Annotated[float, Field(ge=0)] = 10.0  # at a round's end, if so much time has passed; 0: every round
 
 
@@ -132,6 +140,13 @@ class CohortPlan(Section):
 
     fraction: Annotated[float, Field(gt=0, le=1)] = 1.0  # share of sites asked each round
     min_sites: int = Field(1, ge=1)  # fewer replies stop the run, which can be resumed
+
+
+class ExchangePlan(Section):
+    """How updates travel. The bytes counted are those of the serialised form, scales and indices included."""
+
+    updates: Literal["float32", "float16", "int8", "top-k"] = "float32"  # int8: stochastic rounding. top-k: with error feedback
+    top_share: Annotated[float, Field(gt=0, le=1)] = 0.01  # top-k: share of the numbers that are sent, the largest
 
 
 class StrategyPlan(OpenSection):
@@ -155,6 +170,8 @@ class EvaluationPlan(Section):
 
     resamples: int = Field(2000, ge=100)  # patient-level bootstrap
     level: Annotated[float, Field(gt=0.5, lt=1)] = 0.95
+    calibrate: bool = True  # a temperature, fitted on validation rows from per-site sums, divides the logits
+    elsewhere: bool = False  # personal models are judged on the other sites' test rows too
 
 
 class Plan(Section):
@@ -172,6 +189,7 @@ class Plan(Section):
     rounds: RoundsPlan = RoundsPlan()
     cohort: CohortPlan = CohortPlan()
     strategy: StrategyPlan = StrategyPlan()
+    exchange: ExchangePlan = ExchangePlan()
     engine: EnginePlan = EnginePlan()
     evaluation: EvaluationPlan = EvaluationPlan()
 

@@ -38,7 +38,7 @@ class Arrivals:
             self.losses[reply.site] = reply.train_loss
             self.norms[reply.site] = norms["delta"]
             self.num_examples[reply.site] = reply.num_examples
-            self.bytes_up += reply.delta.layout.num_bytes
+            self.bytes_up += reply.num_bytes
             self.train_seconds += reply.seconds
             yield reply
         if len(self.losses) < self.min_sites:

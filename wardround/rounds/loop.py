@@ -18,7 +18,7 @@ from wardround.rng import stream
 from wardround.rounds.arrivals import Arrivals
 from wardround.rounds.cohort import choose_cohort
 from wardround.rounds.course import Course, is_due, score_of
-from wardround.strategies.base import Strategy
+from wardround.strategies.base import Choosing, Strategy
 
 Save = Callable[[Course], None]
 MAX_TOLD = 100  # sites whose own scores are in every round's event; of more, only the sums
@@ -29,11 +29,13 @@ def run_rounds(plan: Plan, strategy: Strategy, fleet: Fleet, course: Course, *, 
     while not course.is_over(plan.rounds):
         t, started = course.state.round + 1, time.perf_counter()
         cohort = choose_cohort(list(fleet.sites()), plan.cohort, stream(plan.seed, "cohort", t))
+        if isinstance(strategy, Choosing):
+            cohort = list(strategy.asked(course.state, cohort))
         order = strategy.order(course.state)
         arrivals = Arrivals(order=order, sites=fleet.sites(), min_sites=plan.cohort.min_sites)
         state = strategy.aggregate(course.state, arrivals.accepted(fleet.train(order, cohort)))
         fleet.commit()
-        bytes_down = order.params.layout.num_bytes * len(cohort)
+        bytes_down = order.num_bytes * len(cohort)
         course = replace(course, state=state, bytes_up=course.bytes_up + arrivals.bytes_up, bytes_down=course.bytes_down + bytes_down,
                          train_seconds=course.train_seconds + arrivals.train_seconds)
         event = RoundFinished(round=t, lr=order.recipe.lr, train_loss=arrivals.train_loss, train_loss_by_site=arrivals.losses,

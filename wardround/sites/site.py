@@ -5,6 +5,7 @@ from __future__ import annotations
 from collections.abc import Iterator, Sequence
 from dataclasses import dataclass, field
 from math import ceil
+from typing import TypedDict, Unpack
 
 import numpy as np
 import torch
@@ -19,9 +20,11 @@ from wardround.rng import global_torch_stream, stream, torch_stream
 from wardround.sites import memory as memories
 from wardround.sites.examine import Examine
 from wardround.sites.memory import Memory
+from wardround.training import skew
 from wardround.training.arithmetic import Arithmetic
-from wardround.training.local import Batch, Fit, Penalty, local_sgd
+from wardround.training.local import Batch, Fit, Objective, Penalty, local_sgd
 from wardround.training.losses import Loss
+from wardround.training.mixup import mixed
 from wardround.training.optimizers import make_optimizer
 
 
@@ -48,7 +51,17 @@ class Bench:
     examine: Examine
     arithmetic: Arithmetic
     seed: int
+    num_classes: int
+    labels: Tensor | None = None  # (n,) int64 class of each row, where images have one class each
     buffers: dict[str, Tensor] = field(default_factory=dict)  # of optimisers, kept from site to site for their memory only
+
+
+class Seams(TypedDict, total=False):
+    """What strategies pass on to local_sgd."""
+
+    penalty: Penalty | None
+    drift: Tensor | None
+    mean_grad: Tensor | None
 
 
 @dataclass(frozen=True, kw_only=True, eq=False)
@@ -73,17 +86,42 @@ class Site:
         self.bench.model.load(params)
         return self.bench.model
 
-    def fit(self, model: FlatModel, order: Order, *, penalty: Penalty | None = None, drift: Tensor | None = None) -> Fit:
-        """Train model on this round's batches; momentum stays in memory if the recipe says so."""
+    def fit(self, model: FlatModel, order: Order, *, objective: Objective | None = None, slot: str = "optimizer",
+            **seams: Unpack[Seams]) -> Fit:
+        """Train model on this round's batches; momentum stays in memory, under `slot`, if the recipe says so.
+
+        objective: see local_sgd; None: `self.objective`. slot: a name for each model that a site trains in a round.
+        """
         recipe = order.recipe
-        kept = memories.part(self.memory, "optimizer") if recipe.keep_optimizer else {}
+        kept = memories.part(self.memory, slot) if recipe.keep_optimizer else {}
         optimizer = make_optimizer(recipe, model.params.layout.num_trainable, model.device, kept or None, self.bench.buffers)
         with global_torch_stream(self.bench.seed, "layers", self.name, order.round):
-            fit = local_sgd(model, self.batches(order), recipe, loss=self.bench.loss, optimizer=optimizer,
-                            arithmetic=self.bench.arithmetic, penalty=penalty, drift=drift)
+            fit = local_sgd(model, self.batches(order), recipe, objective=objective or self.objective(order), optimizer=optimizer, **seams)
         if recipe.keep_optimizer:
-            memories.put(self.memory, "optimizer", {name: tensor.clone() for name, tensor in optimizer.state().items()})
+            memories.put(self.memory, slot, {name: tensor.clone() for name, tensor in optimizer.state().items()})
         return fit
+
+    def objective(self, order: Order) -> Objective:
+        """The recipe's loss of the model in use: its logits shifted by the site's class counts, its images mixed, if the recipe says so."""
+        recipe, loss = order.recipe, self.bench.loss
+        network = self.logits
+        if recipe.label_skew != "none":
+            adjust = skew.adjustment(recipe, self.class_counts)
+            network = lambda images: adjust(self.logits(images))  # noqa: E731
+        if recipe.mixup:
+            return mixed(network, loss, recipe.mixup, torch_stream(self.bench.seed, "mixup", self.name, order.round))
+        return lambda images, truth: loss(network(images), truth)
+
+    def logits(self, images: Tensor) -> Tensor:
+        """The answer of the process's model, (B, C, ...) float32."""
+        return self.bench.arithmetic.logits(self.bench.model, images)
+
+    @property
+    def class_counts(self) -> Tensor:
+        """(C,) int64 training images of each class on the CPU; SiteError unless images have one class each."""
+        if self.bench.labels is None:
+            raise SiteError("class counts need images of one class each: recipe.label_skew does not fit this task")
+        return torch.bincount(self.bench.labels[self.rows.train], minlength=self.bench.num_classes)
 
     def delta(self, model: FlatModel, order: Order) -> Params:
         """What training changed: the model minus the order's parameters, written where the fleet wants it."""

@@ -2,8 +2,8 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable
-from typing import ClassVar, Protocol
+from collections.abc import Iterable, Sequence
+from typing import ClassVar, Protocol, runtime_checkable
 
 from wardround.core.exchange import Order, Update
 from wardround.core.params import Params
@@ -34,4 +34,25 @@ class Strategy(Protocol):
 
     def aggregate(self, state: State, updates: Iterable[Update]) -> State:
         """The state after the round. Runs at the server; may read `updates` once."""
+        ...
+
+
+@runtime_checkable
+class Personal(Protocol):
+    """A strategy that leaves every site a model of its own; it is that model which the site's rows are evaluated with.
+
+    Its run keeps the last round, not the best: what sites remember belongs to the last one.
+    """
+
+    def personal(self, site: Site, params: Params) -> Params:
+        """The site's own model, from the global params and `site.memory`, which it leaves as it is. Runs at the site."""
+        ...
+
+
+@runtime_checkable
+class Choosing(Protocol):
+    """A strategy that asks only some of the sites drawn for a round."""
+
+    def asked(self, state: State, cohort: Sequence[str]) -> Sequence[str]:
+        """Which sites of the cohort, in its order, get round state.round + 1; at least one."""
         ...

@@ -1,4 +1,4 @@
-"""The only training loop: a site's steps in one round, written once, with two seams for the algorithms."""
+"""The only training loop: a site's steps in one round, written once, with seams for the algorithms."""
 
 from __future__ import annotations
 
@@ -9,12 +9,10 @@ from torch import Tensor
 
 from wardround.core.params import FlatModel
 from wardround.plan.schema import Recipe
-from wardround.training.arithmetic import Arithmetic
-from wardround.training.losses import Loss
 from wardround.training.optimizers import Optimizer, clip_
 
+Objective = Callable[[Tensor, Tensor], Tensor]  # images, truth -> the batch's mean loss, a scalar with a graph to the model
 Penalty = Callable[[Tensor, Tensor], None]  # (trainable, grads) -> None: adds the gradient of a term of the loss, in place
-FP32 = Arithmetic()
 Batch = tuple[Tensor, Tensor]  # images (B, C, ...) float32 and their truth int64, both on the model's device
 
 
@@ -27,19 +25,19 @@ class Fit:
     train_loss: float
 
 
-def local_sgd(model: FlatModel, batches: Iterable[Batch], recipe: Recipe, *, loss: Loss, optimizer: Optimizer,
-              arithmetic: Arithmetic = FP32, penalty: Penalty | None = None, drift: Tensor | None = None) -> Fit:
-    """Take one step of `optimizer` for each batch, changing model.params in place.
+def local_sgd(model: FlatModel, batches: Iterable[Batch], recipe: Recipe, *, objective: Objective, optimizer: Optimizer,
+              penalty: Penalty | None = None, drift: Tensor | None = None, mean_grad: Tensor | None = None) -> Fit:
+    """Take one step of `optimizer` for each batch, or with recipe.single_step one for all, changing model.params in place.
 
     penalty joins the loss (FedProx), drift joins the gradient (SCAFFOLD); drift: (num_trainable,). Gradients are clipped to
-    recipe.clip_norm after both. A loss that is not finite is not hidden: the server refuses the update that comes of it.
+    recipe.clip_norm after both. mean_grad: (num_trainable,), of zeros: gets the mean over steps of the objective's own gradients. A
+    loss that is not finite is not hidden: the server refuses the update that comes of it.
     """
     model.train()
-    loss_sum, num_images, num_steps = 0.0, 0, 0
-    for images, truth in batches:
-        model.grads.zero_()
-        value = loss(arithmetic.logits(model, images), truth)
-        value.backward()  # type: ignore[no-untyped-call]
+
+    def step() -> None:
+        if mean_grad is not None:
+            mean_grad.add_(model.grads)
         if penalty is not None:
             penalty(model.params.trainable, model.grads)
         if drift is not None:
@@ -47,7 +45,22 @@ def local_sgd(model: FlatModel, batches: Iterable[Batch], recipe: Recipe, *, los
         if recipe.clip_norm is not None:
             clip_(model.grads, recipe.clip_norm)
         optimizer.step(model.params.trainable, model.grads, recipe.lr)
+
+    loss_sum, num_images, num_steps = 0.0, 0, 0
+    for images, truth in batches:
+        if not (recipe.single_step and num_images):
+            model.grads.zero_()
+        value = objective(images, truth)
+        (value * len(truth) if recipe.single_step else value).backward()  # type: ignore[no-untyped-call]
         loss_sum += float(value.detach()) * len(truth)
         num_images += len(truth)
-        num_steps += 1
+        if not recipe.single_step:
+            step()
+            num_steps += 1
+    if recipe.single_step and num_images:
+        model.grads.div_(num_images)
+        step()
+        num_steps = 1
+    if mean_grad is not None:
+        mean_grad.div_(max(num_steps, 1))
     return Fit(num_steps=num_steps, num_images=num_images, train_loss=loss_sum / max(num_images, 1))
