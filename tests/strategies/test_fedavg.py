@@ -1,6 +1,8 @@
 """FedAvg against hand-computed rounds and its degenerate cases."""
 
+import pytest
 import torch
+from regression import TOLERANCE, final_loss
 
 from wardround.build import initial_params
 from wardround.core.exchange import Update
@@ -84,3 +86,7 @@ def test_one_step_rounds_with_kept_momentum_are_large_batch_sgd() -> None:
 
 def test_fedavg_passes_the_checks_for_strategies() -> None:
     check_strategy(FedAvg)
+
+
+def test_the_stored_result_is_found_again() -> None:
+    assert final_loss(FedAvg) == pytest.approx(0.95985, rel=TOLERANCE)

@@ -1,6 +1,8 @@
 """FedProx against FedAvg and by hand."""
 
+import pytest
 import torch
+from regression import TOLERANCE, final_loss
 
 from wardround.core.exchange import Order
 from wardround.core.params import Layout, Params
@@ -36,3 +38,7 @@ def test_a_strong_pull_keeps_sites_near_the_global_parameters() -> None:
 
 def test_fedprox_passes_the_checks_for_strategies() -> None:
     check_strategy(FedProx, mu=0.1)
+
+
+def test_the_stored_result_is_found_again() -> None:
+    assert final_loss(FedProx, mu=1.0) == pytest.approx(0.99940, rel=TOLERANCE)
