@@ -62,8 +62,8 @@ class Update(Message):
 class EvaluateOrder:
     """Evaluate params on a site's own rows. detail: also return each row's result (simulation only).
 
-    is_personal: what is evaluated is the site's own model, made of params and what the site remembers. elsewhere: also on the rows of
-    all other sites together (simulation only). temperatures: also sum the loss at each of these.
+    is_personal: what is evaluated is the site's own model, made of params and what the site remembers. elsewhere: that model also on
+    the rows of all other sites together (simulation only). temperatures: also sum the loss at each of these.
     """
 
     round: int
@@ -79,7 +79,7 @@ class EvaluateOrder:
 class SiteReport:
     """A site's evaluation. With detail, rows: (n,) catalogue rows, and values: (n, C) their probabilities; or for segmentation
     the first row of each patient and (n, M) the measures of evaluation/segmentation.py. loss_sums: (T,) float64, summed negative
-    log-likelihood at each of the order's temperatures. elsewhere: the tally of the other sites' rows."""
+    log-likelihood at each of the order's temperatures. elsewhere: the tally of the other sites' rows, None where there are none."""
 
     site: str
     tally: Tally

@@ -54,8 +54,9 @@ class Fleet(Protocol):
 def neighbours(rows: Mapping[str, SiteRows], order: EvaluateOrder, cohort: Sequence[str]) -> list[tuple[str, ...]]:
     """The sites of each job of a simulated evaluation: one alone, unless they are many.
 
-    It depends on the sites only: with the number of workers, or the engine, the last bits of a loss would change."""
-    if len(cohort) <= MAX_ALONE:
+    It depends on the sites only: with the number of workers, or the engine, the last bits of a loss would change. Models of the sites'
+    own share no forward pass."""
+    if order.is_personal or len(cohort) <= MAX_ALONE:
         return [(site,) for site in cohort]
     num_rows = sum(len(rows[site].of(order.rows)) for site in cohort)
     num_jobs = min(MAX_ALONE, max(1, num_rows // SHARED_ROWS))

@@ -86,7 +86,8 @@ class LocalFleet:
 
     def evaluate(self, order: EvaluateOrder, cohort: Sequence[str]) -> Iterator[SiteReport | SiteFailed]:
         self._brief(order)
-        jobs = [EvaluateJob(sites=sites) for sites in neighbours(self.blueprint.rows, order, cohort)]
+        jobs = [EvaluateJob(sites=sites, memory_in=self._kept.get(sites[0]) if order.is_personal else None)
+                for sites in neighbours(self.blueprint.rows, order, cohort)]
         for job, reply in self._replies(jobs, window=len(jobs)):
             yield from [replace(reply, site=site) for site in job.sites] if isinstance(reply, SiteFailed) else reply
 

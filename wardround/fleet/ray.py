@@ -37,9 +37,9 @@ from wardround.extras import need
 from wardround.fleet.base import Memories, neighbours
 from wardround.fleet.batch import MAX_ATTEMPTS, Batch
 from wardround.fleet.heap import keep_heap
-from wardround.fleet.worker import Blueprint, failure, reports
+from wardround.fleet.worker import Blueprint, evaluated, failure, reports
 from wardround.sites.memory import Memory
-from wardround.sites.site import Bench, Site, evaluate
+from wardround.sites.site import Bench, Site
 
 log = logging.getLogger(__name__)
 
@@ -86,11 +86,11 @@ class RayWorker:
             log.debug("site %s failed", site, exc_info=True)
             return failure(site, error)
 
-    def evaluate(self, order: Packed, sites: Sequence[str]) -> list[SiteReport | SiteFailed]:
-        """A reply of each site; they share forward passes unless one of them fails."""
+    def evaluate(self, order: Packed, sites: Sequence[str], memory: bytes | None) -> list[SiteReport | SiteFailed]:
+        """A reply of each site; they share forward passes unless one of them fails. memory: see worker.evaluated."""
         def together(some: Sequence[str]) -> list[SiteReport]:
             told = order.message(EvaluateOrder, self._layout, self._device)
-            return evaluate(self.bench, [self.blueprint.rows[site] for site in some], told)
+            return evaluated(self.blueprint, self.bench, some, told, self._memory(memory))
 
         return reports(sites, together)
 
@@ -108,14 +108,16 @@ class RayWorker:
 
     def _train(self, order: Packed, name: str, memory: bytes | None) -> tuple[Packed, bytes | None]:
         started = time.perf_counter()
-        kept = {} if memory is None else {entry: tensor.to(self._device) for entry, tensor in load(memory).items()}
-        site = Site(rows=self.blueprint.rows[name], bench=self.bench, memory=kept)
+        site = Site(rows=self.blueprint.rows[name], bench=self.bench, memory=self._memory(memory))
         strategy = self.blueprint.strategy
         update = strategy.train(site, order.message(strategy.order_type, self._layout, self._device))
         remembered = to_bytes(site.memory) if site.memory else None
         packed = Packed.of(replace(update, seconds=time.perf_counter() - started))
         packed.message(strategy.update_type, self._layout)  # one that does not fit the model fails here, with its site named
         return packed, remembered
+
+    def _memory(self, told: bytes | None) -> Memory:
+        return {} if told is None else {entry: tensor.to(self._device) for entry, tensor in load(told).items()}
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -182,7 +184,8 @@ class RayFleet:
     def evaluate(self, order: EvaluateOrder, cohort: Sequence[str]) -> Iterator[SiteReport | SiteFailed]:
         there = self._ray.put(Packed.of(order))
         groups = neighbours(self.blueprint.rows, order, cohort)
-        jobs = [_Job(method="evaluate", sites=sites, arguments=(there, sites)) for sites in groups]
+        jobs = [_Job(method="evaluate", sites=sites, arguments=(there, sites, self._kept.get(sites[0]) if order.is_personal else None))
+                for sites in groups]
         for job, reply in self._replies(jobs, window=len(jobs)):
             yield from [replace(reply, site=site) for site in job.sites] if isinstance(reply, SiteFailed) else reply
 

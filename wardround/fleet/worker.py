@@ -9,7 +9,7 @@ import signal
 import time
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, replace
-from functools import cached_property
+from functools import cached_property, partial
 from multiprocessing.connection import Connection
 from pathlib import Path
 from typing import Any, Protocol, TypeVar
@@ -20,8 +20,8 @@ from wardround.core.exchange import EvaluateOrder, Order, SiteFailed, SiteReport
 from wardround.fleet.arena import Arena, plain_fields
 from wardround.fleet.heap import keep_heap
 from wardround.sites import memory
-from wardround.sites.site import Bench, Site, SiteRows, evaluate
-from wardround.strategies.base import Strategy
+from wardround.sites.site import Bench, Site, SiteRows, evaluate, together
+from wardround.strategies.base import Personal, Strategy
 
 log = logging.getLogger(__name__)
 
@@ -70,9 +70,10 @@ class Trained:
 
 @dataclass(frozen=True, kw_only=True)
 class EvaluateJob:
-    """Evaluate on the rows of these sites."""
+    """Evaluate on the rows of these sites. memory_in: what the one site of a personal order remembers."""
 
     sites: tuple[str, ...]
+    memory_in: Path | None = None
 
     @property
     def site(self) -> str:
@@ -111,6 +112,22 @@ def reports(sites: Sequence[str], evaluate: Callable[[Sequence[str]], list[SiteR
         return [reply for site in sites for reply in reports([site], evaluate)]
 
 
+def evaluated(blueprint: Blueprint, bench: Bench, sites: Sequence[str], order: EvaluateOrder, kept: memory.Memory) -> list[SiteReport]:
+    """A report of each site. kept: what the one site of a personal order remembers."""
+    if not order.is_personal:
+        return evaluate(bench, [blueprint.rows[site] for site in sites], order)
+    if not isinstance(blueprint.strategy, Personal):
+        raise TypeError(f"{type(blueprint.strategy).__name__} leaves sites no models of their own")
+    (name,) = sites
+    own = blueprint.strategy.personal(Site(rows=blueprint.rows[name], bench=bench, memory=kept), order.params)
+    (report,) = evaluate(bench, [blueprint.rows[name]], replace(order, params=own))
+    others = [rows for site, rows in blueprint.rows.items() if site != name and len(rows.of(order.rows))]
+    if not order.elsewhere or not others:
+        return [report]
+    (abroad,) = evaluate(bench, [together(name, others)], replace(order, params=own, detail=False))
+    return [replace(report, elsewhere=abroad.tally)]
+
+
 def failure(site: str, error: Exception) -> SiteFailed:
     """The reply of a site whose work raised the error."""
     return SiteFailed(site=site, reason=f"{type(error).__name__}: {error}")
@@ -140,7 +157,7 @@ class _Work:
     def answer(self, job: TrainJob | EvaluateJob) -> Any:
         """A site's failure, of whatever kind, becomes a reply: it never ends the run."""
         if isinstance(job, EvaluateJob):
-            return reports(job.sites, self._evaluate)
+            return reports(job.sites, partial(self._evaluate, memory_in=job.memory_in))
         try:
             return self._train(job)
         except Exception as error:
@@ -149,9 +166,8 @@ class _Work:
 
     def _train(self, job: TrainJob) -> Trained:
         started = time.perf_counter()
-        device, order = self.bench.model.device, self.order(Order)
-        kept = {name: tensor.to(device) for name, tensor in memory.read(job.memory_in).items()}
-        site = Site(rows=self.blueprint.rows[job.site], bench=self.bench, memory=kept,
+        order = self.order(Order)
+        site = Site(rows=self.blueprint.rows[job.site], bench=self.bench, memory=self._memory(job.memory_in),
                     outbox=self.arena.vector(job.slot, self.blueprint.strategy.update_type, "delta"))
         update = self.blueprint.strategy.train(site, order)
         self.arena.write_slot(job.slot, update)
@@ -159,5 +175,8 @@ class _Work:
             memory.write(site.memory, job.memory_out)
         return Trained(plain=plain_fields(replace(update, seconds=time.perf_counter() - started)), remembers=bool(site.memory))
 
-    def _evaluate(self, sites: Sequence[str]) -> list[SiteReport]:
-        return evaluate(self.bench, [self.blueprint.rows[site] for site in sites], self.order(EvaluateOrder))
+    def _evaluate(self, sites: Sequence[str], memory_in: Path | None) -> list[SiteReport]:
+        return evaluated(self.blueprint, self.bench, sites, self.order(EvaluateOrder), self._memory(memory_in))
+
+    def _memory(self, path: Path | None) -> memory.Memory:
+        return {name: tensor.to(self.bench.model.device) for name, tensor in memory.read(path).items()}

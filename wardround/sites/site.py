@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Iterator, Sequence
 from dataclasses import dataclass, field
 from math import ceil
-from typing import TypedDict, Unpack
+from typing import TypedDict, Unpack, get_args
 
 import numpy as np
 import torch
@@ -39,6 +39,11 @@ class SiteRows:
 
     def of(self, rows: Rows) -> np.ndarray:
         return {"train": self.train, "val": self.val, "test": self.test}[rows]
+
+
+def together(name: str, sites: Sequence[SiteRows]) -> SiteRows:
+    """A site of this name that holds all rows of these."""
+    return SiteRows(name=name, **{kind: np.sort(np.concatenate([site.of(kind) for site in sites])) for kind in get_args(Rows)})
 
 
 @dataclass(frozen=True, kw_only=True, eq=False)
@@ -167,9 +172,10 @@ def evaluate(bench: Bench, sites: Sequence[SiteRows], order: EvaluateOrder) -> l
         return bench.arithmetic.logits(bench.model, images)
 
     with torch.inference_mode():
-        results = bench.examine(network=network, rows=[site.of(order.rows) for site in sites], detail=order.detail)
-    return [SiteReport(site=site.name, tally=result.tally, rows=result.rows if order.detail else None, values=result.values)
-            for site, result in zip(sites, results, strict=True)]
+        results = bench.examine(network=network, rows=[site.of(order.rows) for site in sites], detail=order.detail,
+                                temperatures=order.temperatures)
+    return [SiteReport(site=site.name, tally=result.tally, rows=result.rows if order.detail else None, values=result.values,
+                       loss_sums=result.loss_sums) for site, result in zip(sites, results, strict=True)]
 
 
 def steps_per_round(recipe: Recipe, num_train: int) -> int:
