@@ -118,3 +118,18 @@ def test_no_site_that_can_evaluate_is_an_error() -> None:
     fleet.reports = {site: SiteFailed(site=site, reason="no eyes") for site in ("a", "b")}
     with pytest.raises(TooFewSites, match=r"no site could evaluate.*a: evaluation: no eyes"):
         run(fleet)
+
+
+def test_an_average_is_evaluated_and_kept_while_orders_carry_the_global_model() -> None:
+    seen: list[float] = []
+
+    class Watching(ScriptedFleet):
+        def evaluate(self, order, cohort):
+            seen.append(order.params.flat.item())
+            return super().evaluate(order, cohort)
+
+    fleet = Watching(replies={"a": step("a", 2.0)}, reports={"a": report("a", 1.0)})
+    course, _ = run(fleet, average="swa", average_from=0.5)
+    assert seen == [2.0, 4.0, 6.0, 7.0]  # rounds 3 and 4 end at 6 and 8
+    assert [order.params.flat.item() for order in fleet.orders] == [0.0, 2.0, 4.0, 6.0]
+    assert course.answer.flat.item() == 7.0

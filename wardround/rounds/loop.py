@@ -37,7 +37,7 @@ def run_rounds(plan: Plan, strategy: Strategy, fleet: Fleet, course: Course, *, 
         fleet.commit()
         bytes_down = order.num_bytes * len(cohort)
         course = replace(course, state=state, bytes_up=course.bytes_up + arrivals.bytes_up, bytes_down=course.bytes_down + bytes_down,
-                         train_seconds=course.train_seconds + arrivals.train_seconds)
+                         train_seconds=course.train_seconds + arrivals.train_seconds).averaged(plan.rounds)
         event = RoundFinished(round=t, lr=order.recipe.lr, train_loss=arrivals.train_loss, train_loss_by_site=arrivals.losses,
                               failed=arrivals.failed, bytes_up=arrivals.bytes_up, bytes_down=bytes_down, update_norms=arrivals.norms,
                               train_seconds=arrivals.train_seconds)
@@ -52,7 +52,7 @@ def run_rounds(plan: Plan, strategy: Strategy, fleet: Fleet, course: Course, *, 
 
 def judge(plan: Plan, fleet: Fleet, course: Course, event: RoundFinished) -> tuple[Course, RoundFinished]:
     """Evaluate on every site's validation rows, keep the best round, and complete the round's event."""
-    by_site, failed = validate(fleet, course.state.params, course.state.round)
+    by_site, failed = validate(fleet, course.answer, course.state.round)
     scores = from_tally(total(list(by_site.values())))
     course = course.judged(score_of(scores, plan.rounds.metric))
     told = {site: from_tally(tally) for site, tally in by_site.items()} if len(by_site) <= MAX_TOLD else {}

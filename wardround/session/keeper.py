@@ -20,7 +20,7 @@ from wardround.runs.checkpoint import Checkpoint
 from wardround.runs.folder import RunFolder
 from wardround.runs.journal import Journal
 
-COUNTERS = ("best_score", "num_waited", "seconds", "train_seconds", "bytes_up", "bytes_down")
+COUNTERS = ("num_averaged", "best_score", "num_waited", "seconds", "train_seconds", "bytes_up", "bytes_down")
 
 
 class Keeper:
@@ -71,6 +71,8 @@ def pack(course: Course, memories: Memories, journal_bytes: int) -> Checkpoint:
             vectors[f"state/{field.name}"] = value.flat
         else:
             plain[field.name] = value
+    if course.average is not None:
+        vectors["course/average"] = course.average.flat
     for site, entries in memories.items():
         vectors.update({f"memory/{site}/{name}": tensor for name, tensor in entries.items()})
     meta = {"state": plain, "course": {name: getattr(course, name) for name in COUNTERS}, "dropped": list(course.dropped),
@@ -85,16 +87,19 @@ def unpack(checkpoint: Checkpoint, fresh: State) -> tuple[Course, Memories]:
         raise CheckpointError("the checkpoint belongs to another model: names or shapes differ from the plan's. Was the plan, or the "
                               "file of your own model, changed since the run began? Put it back, or start a new run (--out).")
     memories: Memories = {}
+    average: Params | None = None
     fields: dict[str, Any] = dict(checkpoint.meta["state"])
     for key, tensor in checkpoint.vectors.items():
         kind, _, name = key.partition("/")
         if kind == "state":
             fields[name] = Params(tensor, layout)
+        elif kind == "course":
+            average = Params(tensor, layout)
         else:
             site, _, entry = name.rpartition("/")
             memories.setdefault(site, {})[entry] = tensor
-    course = Course(state=replace(fresh, **fields), best=Params(checkpoint.best, layout), best_round=checkpoint.best_round,
-                    dropped=tuple(checkpoint.meta["dropped"]), **checkpoint.meta["course"])
+    course = Course(state=replace(fresh, **fields), best=Params(checkpoint.best, layout), average=average,
+                    best_round=checkpoint.best_round, dropped=tuple(checkpoint.meta["dropped"]), **checkpoint.meta["course"])
     return course, memories
 
 
