@@ -10,6 +10,7 @@ from wardround.data.feeds import ImageFeed
 from wardround.data.transforms import Augment
 from wardround.errors import SiteError
 from wardround.evaluation.metrics import from_tally
+from wardround.evaluation.temperature import loss_sums
 from wardround.plan.schema import AugmentPlan, Recipe
 from wardround.sites.classify import BATCH, classify
 from wardround.training.losses import make_loss
@@ -89,3 +90,30 @@ def test_sites_that_share_a_forward_pass_are_told_apart() -> None:
         assert together.tally.num_examples == len(rows)
         assert np.array_equal(together.tally.confusion, alone.tally.confusion)
         assert together.tally.loss_sum == pytest.approx(alone.tally.loss_sum, rel=1e-6)
+
+
+@pytest.mark.parametrize("labels", [np.arange(NUM) % 2, np.stack([np.arange(NUM) % 2, np.arange(NUM) % 3 == 0], 1).astype(np.int64)])
+def test_losses_at_temperatures_are_summed_by_site(labels: np.ndarray) -> None:
+    task, name = ("binary", "cross_entropy") if labels.ndim == 1 else ("multilabel", "binary_cross_entropy")
+    settings = {"network": network, "feed": feed(labels), "loss": make_loss(Recipe(loss=name), None, task), "num_classes": 2, "device": CPU}
+    sites = [np.arange(3), np.arange(0), np.arange(3, NUM)]
+    parts = classify(rows=sites, detail=False, temperatures=(0.5, 1.0, 40.0), **settings)
+    (whole,) = classify(rows=[np.arange(NUM)], detail=True, temperatures=(0.5, 1.0, 40.0), **settings)
+    assert sum(part.loss_sums for part in parts) == pytest.approx(whole.loss_sums)
+    assert whole.loss_sums == pytest.approx(loss_sums(whole.values, labels, [NUM], (0.5, 1.0, 40.0))[0])
+    assert parts[0].values is None
+    num_answers = labels.ndim  # at T = 1 it is the loss that training makes small, a mean over findings
+    assert whole.loss_sums[1] == pytest.approx(whole.tally.loss_sum * num_answers, rel=1e-4)
+
+
+def test_without_temperatures_no_losses_are_summed_at_them() -> None:
+    images, loss = feed(np.arange(NUM) % 2), make_loss(Recipe(), None, "binary")
+    (found,) = classify(network=network, rows=[np.arange(4)], detail=False, feed=images, loss=loss, num_classes=2, device=CPU)
+    assert found.loss_sums is None
+
+
+def test_losses_at_temperatures_are_those_of_the_loss_s_own_probabilities() -> None:
+    images, loss = feed(np.arange(NUM) % 3), make_loss(Recipe(loss="binary_cross_entropy"), None, "multiclass")
+    (found,) = classify(network=lambda images: images.flatten(1)[:, :3], rows=[np.arange(NUM)], detail=True, feed=images, loss=loss,
+                        num_classes=3, device=CPU, temperatures=(1.0,))
+    assert found.loss_sums[0] == pytest.approx(-np.log(found.values[np.arange(NUM), np.arange(NUM) % 3]).sum(), rel=1e-6)

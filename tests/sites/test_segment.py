@@ -134,3 +134,8 @@ def test_a_site_without_rows_reports_nothing() -> None:
 def test_a_model_that_answers_nan_is_a_failure_of_the_site() -> None:
     with pytest.raises(SiteError, match="training diverged"):
         run(Patients((8, 8, 8)), np.array([0]), lambda images: pointwise(images) * float("nan"))
+
+
+def test_segmentations_are_not_calibrated() -> None:
+    with pytest.raises(SiteError, match="labelled images only"):
+        examine(network=pointwise, rows=[np.arange(10)], detail=False, temperatures=(1.0,))

@@ -71,8 +71,15 @@ def test_evaluation_counts_every_row_once_and_changes_nothing() -> None:
     site, params = site_of(blueprint), initial_params(blueprint)
     report = site.evaluate(EvaluateOrder(round=0, params=params, rows="val"))
     assert report.tally.num_examples == 4
-    assert report.values is None
+    assert (report.values, report.loss_sums) == (None, None)
     assert torch.equal(site.bench.model.params.flat, params.flat)
+
+
+def test_losses_at_temperatures_are_told_with_the_tally() -> None:
+    blueprint = toy_blueprint()
+    report = site_of(blueprint).evaluate(EvaluateOrder(round=0, params=initial_params(blueprint), temperatures=(0.5, 1.0)))
+    assert report.loss_sums.shape == (2,)
+    assert report.loss_sums[1] == pytest.approx(report.tally.loss_sum, rel=1e-5)
 
 
 def test_a_model_that_answers_nan_is_an_error_of_the_site() -> None:

@@ -10,6 +10,7 @@ import torch
 from wardround.core.tally import ClassTally, FindingTally, Tally
 from wardround.data.feeds import ImageFeed
 from wardround.errors import SiteError
+from wardround.evaluation.temperature import loss_sums
 from wardround.sites.examine import Examined, Network
 from wardround.training.losses import Loss
 
@@ -17,10 +18,10 @@ BATCH = 128
 
 
 def classify(*, network: Network, rows: Sequence[np.ndarray], detail: bool, feed: ImageFeed, loss: Loss, num_classes: int,
-             device: torch.device) -> list[Examined]:
+             device: torch.device, temperatures: Sequence[float] = ()) -> list[Examined]:
     """Each site's sums, its rows, and with detail their probabilities, (n, num_classes). SiteError if the model answers NaN.
 
-    Small sites share a forward pass."""
+    temperatures: at which losses are summed too (evaluation/temperature.py). Small sites share a forward pass."""
     whole, sizes = np.concatenate(rows), [len(part) for part in rows]
     probabilities, losses = np.zeros((len(whole), num_classes)), np.zeros(len(whole))
     for start in range(0, len(whole), BATCH):
@@ -34,4 +35,6 @@ def classify(*, network: Network, rows: Sequence[np.ndarray], detail: bool, feed
     counted = (probabilities, truth, losses, sizes)
     tallies: Sequence[Tally] = FindingTally.of_parts(*counted) if truth.ndim == 2 else ClassTally.of_parts(*counted)
     values = np.split(probabilities, np.cumsum(sizes)[:-1]) if detail else [None] * len(rows)
-    return [Examined(tally=tally, rows=part, values=value) for tally, part, value in zip(tallies, rows, values, strict=True)]
+    sums = loss_sums(probabilities, truth, sizes, temperatures) if temperatures else [None] * len(rows)
+    return [Examined(tally=tally, rows=part, values=value, loss_sums=losses_at)
+            for tally, part, value, losses_at in zip(tallies, rows, values, sums, strict=True)]

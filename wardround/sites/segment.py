@@ -21,8 +21,11 @@ WINDOWS = 2  # that a 3-D network sees at a time: larger ones cost memory, not t
 OVERLAP = 0.25  # of neighbouring windows
 
 
-def examine(*, network: Network, rows: Sequence[np.ndarray], detail: bool, **settings: Any) -> list[Examined]:
-    """What `examine_site` says of each site."""
+def examine(*, network: Network, rows: Sequence[np.ndarray], detail: bool, temperatures: Sequence[float] = (),
+            **settings: Any) -> list[Examined]:
+    """What `examine_site` says of each site. SiteError if temperatures are asked for: voxels are not calibrated."""
+    if temperatures:
+        raise SiteError("losses at temperatures are summed of labelled images only, not of segmentations")
     return [examine_site(network=network, rows=part, detail=detail, **settings) for part in rows]
 
 
