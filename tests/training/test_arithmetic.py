@@ -38,6 +38,14 @@ def test_the_network_computes_in_the_layout_of_its_images_even_if_they_have_one_
     assert torch.allclose(plain, turned, atol=1e-6)
 
 
+def test_another_model_of_the_network_answers_by_its_tensors_and_the_network_keeps_its_own() -> None:
+    model, other = FlatModel(Witness(1)), FlatModel(Witness(1))
+    images, own = torch.randn(2, 1, 6, 6, generator=torch.Generator().manual_seed(0)), model.params.clone()
+    assert torch.equal(Arithmetic().logits(model, images, other.params.named()), Arithmetic().logits(other, images))
+    assert not torch.equal(Arithmetic().logits(model, images), Arithmetic().logits(other, images))
+    assert torch.equal(model.params.flat, own.flat)
+
+
 def test_bf16_computes_in_bfloat16_and_answers_in_float32() -> None:
     model = FlatModel(Witness(1))
     answer = Arithmetic(precision="bf16").logits(model, torch.ones(2, 1, 6, 6))

@@ -4,5 +4,8 @@ from wardround.lookup import Names
 
 STRATEGIES = Names("strategy", {
     "fedavg": "wardround.strategies.fedavg:FedAvg",
+    "feddyn": "wardround.strategies.feddyn:FedDyn",
     "fedprox": "wardround.strategies.fedprox:FedProx",
+    "moon": "wardround.strategies.moon:Moon",
+    "scaffold": "wardround.strategies.scaffold:Scaffold",
 }, group="wardround.strategies")

@@ -18,9 +18,12 @@ class FedProx(FedAvg):
     mu: float = 0.01
 
     def penalty(self, order: Order) -> Penalty:
-        anchor = order.params.trainable  # w_t
+        return proximal(order.params.trainable, self.mu)
 
-        def proximal(trainable: Tensor, grads: Tensor) -> None:
-            grads.add_(trainable - anchor, alpha=self.mu)
 
-        return proximal
+def proximal(anchor: Tensor, mu: float) -> Penalty:
+    """The gradient of mu/2 * |w - anchor|^2."""
+    def penalty(trainable: Tensor, grads: Tensor) -> None:
+        grads.add_(trainable - anchor, alpha=mu)
+
+    return penalty

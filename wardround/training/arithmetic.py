@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Mapping
 from dataclasses import dataclass
 
 import torch
@@ -19,14 +20,15 @@ class Arithmetic:
     precision: str = "fp32"
     layout: str = "contiguous"
 
-    def logits(self, model: FlatModel, images: Tensor) -> Tensor:
-        """The network's answer, float32 on the model's device. images: (B, C, ...) float32, on any device."""
+    def logits(self, model: FlatModel, images: Tensor, tensors: Mapping[str, Tensor] | None = None) -> Tensor:
+        """The network's answer, float32 on the model's device. images: (B, C, ...) float32, on any device. tensors: by name, of another
+        model of this network, which answers in its place."""
         images = images.to(model.device)
         if model.device.type == "cuda":
             set_cuda(is_tf32=self.precision == "tf32")
         images = channels_last(images) if self.layout == "channels_last" else contiguous(images)
         with torch.autocast(model.device.type, torch.bfloat16, enabled=self.precision == "bf16"):
-            logits: Tensor = model.module(images)
+            logits: Tensor = model.module(images) if tensors is None else torch.func.functional_call(model.module, dict(tensors), images)
         return logits.float()
 
 
