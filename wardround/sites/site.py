@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Sequence
+from collections.abc import Iterable, Iterator, Sequence
 from dataclasses import dataclass, field
 from math import ceil
 from typing import TypedDict, Unpack, get_args
@@ -92,16 +92,18 @@ class Site:
         return self.bench.model
 
     def fit(self, model: FlatModel, order: Order, *, objective: Objective | None = None, slot: str = "optimizer",
-            **seams: Unpack[Seams]) -> Fit:
+            batches: Iterable[Batch] | None = None, **seams: Unpack[Seams]) -> Fit:
         """Train model on this round's batches; momentum stays in memory, under `slot`, if the recipe says so.
 
-        objective: see local_sgd; None: `self.objective`. slot: a name for each model that a site trains in a round.
+        objective: see local_sgd; None: `self.objective`. slot: a name for each model that a site trains in a round. batches: some of
+        the round's; None: all.
         """
         recipe = order.recipe
         kept = memories.part(self.memory, slot) if recipe.keep_optimizer else {}
         optimizer = make_optimizer(recipe, model.params.layout.num_trainable, model.device, kept or None, self.bench.buffers)
         with global_torch_stream(self.bench.seed, "layers", self.name, order.round):
-            fit = local_sgd(model, self.batches(order), recipe, objective=objective or self.objective(order), optimizer=optimizer, **seams)
+            fit = local_sgd(model, self.batches(order) if batches is None else batches, recipe, optimizer=optimizer,
+                            objective=objective or self.objective(order), **seams)
         if recipe.keep_optimizer:
             memories.put(self.memory, slot, {name: tensor.clone() for name, tensor in optimizer.state().items()})
         return fit
