@@ -136,6 +136,25 @@ def test_each_task_has_its_feed(slices, brains, xrays, scans) -> None:
     assert volumes.images.shape == (20, 1, 4, 8, 8)
 
 
+@pytest.mark.parametrize("data", [{"dataset": "folder", "dims": 3}, {"dataset": "lgg-mri"}, {"dataset": "brats2020", "dims": 3}])
+def test_grey_values_of_volumes_and_of_pictures_with_masks_are_not_harmonised(data) -> None:
+    with pytest.raises(PlanError, match=r"data\.harmonise = 'site' .*Leave it out"):
+        check_names(plan(data={"harmonise": "site"} | data))
+    check_names(plan(data=data))
+
+
+def test_all_arms_see_the_same_harmonised_images(xrays) -> None:
+    own, prepared = prepared_of("nih-chestxray14", xrays, data={"harmonise": "percentiles"}, rounds={"metric": "auroc"},
+                                recipe={"loss": "binary_cross_entropy"},
+                                sites={"num": 2, "partition": "feature-shift", "strength": 1.0})
+    rows = prepared.rows(None, "test")
+    federated, pooled, local = (build(own, prepared, arm, site).feed.plain(rows)[0]
+                                for arm, site in (("federated", None), ("pooled", None), ("local", "site-1")))
+    assert torch.equal(federated, pooled) and torch.equal(federated, local)
+    plainly = own.model_copy(update={"data": own.data.model_copy(update={"harmonise": "none"})})
+    assert not torch.equal(build(plainly, prepare(plainly), "federated").feed.plain(rows)[0], federated)
+
+
 @pytest.mark.parametrize("name", sorted(starters()))
 def test_a_shipped_plan_builds_its_strategy_its_loss_and_its_model(name: str) -> None:
     own = load_plan(name)

@@ -17,7 +17,9 @@ from wardround.core.events import Watch, silent
 from wardround.core.params import FlatModel, Params
 from wardround.data.cache import cores
 from wardround.data.catalogue import Catalogue, Task
+from wardround.data.datasets import DATASETS
 from wardround.data.feeds import CaseFeed, Feed, ImageFeed
+from wardround.data.harmonise import GreyTables
 from wardround.data.labels import balanced_weights, finding_weights
 from wardround.data.patches import VolumeFeed
 from wardround.data.prepare import Prepared
@@ -139,7 +141,7 @@ def feed_of(plan: Plan, prepared: Prepared) -> Feed:
                          augment=augment)
     images = prepared.pixels if prepared.volumes is None else prepared.volumes.stacked()
     return ImageFeed(images=images, labels=torch.from_numpy(catalogue.labels.astype(np.int64)), normalisation=plan.data.normalise,
-                     augment=augment)
+                     augment=augment, greys=None if prepared.greys is None else GreyTables.of(prepared.greys, prepared.homes))
 
 
 def patch_of(plan: DataPlan) -> tuple[int, int, int]:
@@ -197,6 +199,9 @@ def check_names(plan: Plan) -> None:
     """Refuse, before any image is read, names that are not known and what this machine cannot compute."""
     MODELS.find(plan.model.name)
     build_strategy(plan)
+    if plan.data.harmonise != "none" and (plan.data.dims == 3 or DATASETS.find(plan.data.dataset).task == "segmentation"):
+        raise PlanError(f"data.harmonise = '{plan.data.harmonise}' maps the 256 grey values of pictures with labels. Leave it out: volumes "
+                        "are normalised one by one, and so are pictures with masks by data.normalise = 'image'.")
     if device_of(plan) == "cpu" and plan.engine.precision == "tf32":
         raise PlanError("engine.precision = 'tf32' is arithmetic of NVIDIA's GPUs, and this plan computes on a CPU. Use 'auto', 'fp32' or "
                         "'bf16'.")

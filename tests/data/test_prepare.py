@@ -12,6 +12,7 @@ from wardround.core.events import Event, Note
 from wardround.data import prepare as module
 from wardround.data.catalogue import Catalogue, text_column
 from wardround.data.datasets.nih_chestxray14 import FINDINGS
+from wardround.data.harmonise import statistics
 from wardround.data.prepare import Prepared, check, prepare
 from wardround.data.split import check_no_leak
 from wardround.errors import DataError, PlanError
@@ -128,7 +129,7 @@ def test_other_data_split_or_sites_have_another_fingerprint(sections: dict[str, 
 
 @pytest.mark.parametrize("sections", [
     {"recipe": {"lr": 0.3}}, {"rounds": {"num": 3}}, {"model": {"norm": "batch"}}, {"engine": {"workers": 2}}, {"augment": {"flip": True}},
-    {"data": {"normalise": "image"}}, {"data": {"max_failed": 0.5}},
+    {"data": {"normalise": "image"}}, {"data": {"max_failed": 0.5}}, {"data": {"harmonise": "site"}},
 ])
 def test_all_else_leaves_the_fingerprint(sections: dict[str, dict[str, object]]) -> None:
     assert prepare(phantom_plan(**sections)).fingerprint == prepare(phantom_plan()).fingerprint
@@ -138,6 +139,18 @@ def test_the_strength_of_the_scanners_is_part_of_the_fingerprint() -> None:
     weak, strong = (prepare(phantom_plan(sites={"partition": "feature-shift", "strength": strength})) for strength in (0.2, 0.9))
     assert np.array_equal(weak.homes, strong.homes)
     assert weak.fingerprint != strong.fingerprint
+
+
+@pytest.mark.parametrize("how", ["site", "percentiles"])
+def test_grey_values_are_learnt_from_training_rows_as_their_scanner_shows_them(how: str) -> None:
+    ready = prepare(phantom_plan(data={"harmonise": how}, sites={"partition": "feature-shift", "strength": 1.0}))
+    expected = {site: statistics(how, np.bincount(ready.pixels[ready.rows(site, "train")].ravel(), minlength=256))
+                for site in ready.site_names}
+    assert ready.greys is not None and ready.greys.sites == expected
+
+
+def test_without_harmonise_nothing_is_learnt() -> None:
+    assert prepare(phantom_plan()).greys is None
 
 
 def test_other_pixels_have_another_fingerprint(small: Plan) -> None:

@@ -10,6 +10,7 @@ import torch
 from torch import Tensor
 
 from wardround.data import mapped as mapped  # so that a spawned process gets the names of files, not what is in them
+from wardround.data.harmonise import GreyTables
 from wardround.data.transforms import Augment, Normalisation, normalise
 
 CPU = torch.device("cpu")
@@ -33,16 +34,18 @@ class Feed(Protocol):
 @dataclass(frozen=True, kw_only=True, eq=False)
 class ImageFeed:
     """Labelled images. images: (n, C, H, W) uint8 or (n, C, D, H, W) float16, usually memory-mapped, a tensor where they are kept on
-    the device. labels: (n,) or (n, C) int64, on the CPU."""
+    the device. labels: (n,) or (n, C) int64, on the CPU. greys: maps of the sites' grey values, of uint8 images."""
 
     images: np.ndarray | Tensor
     labels: Tensor
     normalisation: Normalisation
     augment: Augment
+    greys: GreyTables | None = None
     device: torch.device = CPU
 
     def on(self, device: torch.device, *, room: int) -> Self:
-        return replace(self, images=kept(self.images, device) if self.images.nbytes <= room else self.images, device=device)
+        return replace(self, images=kept(self.images, device) if self.images.nbytes <= room else self.images, device=device,
+                       greys=None if self.greys is None else self.greys.on(device))
 
     def batch(self, rows: np.ndarray, generator: torch.Generator) -> tuple[Tensor, Tensor]:
         """Changed images (B, C, ...) and labels (B,) or (B, C)."""
@@ -50,8 +53,9 @@ class ImageFeed:
         return self.augment(images, generator), labels
 
     def plain(self, rows: np.ndarray) -> tuple[Tensor, Tensor]:
-        """The images as they are."""
-        return normalise(taken(self.images, rows, self.device), self.normalisation), self.labels[rows]
+        """The images as they are, on the common scale of grey values if there is one."""
+        images = taken(self.images, rows, self.device)
+        return normalise(images if self.greys is None else self.greys(images, rows), self.normalisation), self.labels[rows]
 
 
 def kept(array: np.ndarray | Tensor, device: torch.device) -> Tensor:

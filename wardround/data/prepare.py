@@ -17,6 +17,7 @@ from wardround.data.datasets import DATASETS
 from wardround.data.datasets.base import Reader
 from wardround.data.decode import Decoded, decode
 from wardround.data.duplicates import conflicts, groups, keys, near_duplicates
+from wardround.data.harmonise import Greys, learn
 from wardround.data.ledger import Ledger
 from wardround.data.partition import partition, site_names
 from wardround.data.scanners import apply, scanner_for
@@ -34,6 +35,7 @@ class Prepared:
     pixels: (n, C, H, W) uint8, of volumes none. masks: (n, H, W) uint8 class of each pixel, where pictures have masks. groups: (n,)
     int64, patient or near-duplicates, -1 for unreadable images. split: (n,) text: train,
     val, test, test-leak or out. homes: (n,) text, the site of a row, "" for none. leaks: what the published split would leak.
+    greys: what `data.harmonise` has learnt; pixels are as they were.
     """
 
     catalogue: Catalogue
@@ -47,6 +49,7 @@ class Prepared:
     ledger: Ledger
     leaks: LeakReport
     fingerprint: str
+    greys: Greys | None = None
 
     def rows(self, site: str | None, split: str) -> np.ndarray:
         """Sorted row numbers of a split at a site, or at all sites (None)."""
@@ -91,7 +94,10 @@ def prepare(plan: Plan, watch: Watch = silent) -> Prepared:
     whole_split, whole_homes = _spread(chosen, good, n, OUT), _spread(homes, good, n, UNKNOWN)
     whole_groups = np.full(n, -1, np.int64)
     whole_groups[good] = own
-    return Prepared(catalogue=catalogue, pixels=_as_scanned(plan, found.pixels, whole_homes, names), masks=found.masks,
+    pixels = _as_scanned(plan, found.pixels, whole_homes, names)
+    how = plan.data.harmonise if found.masks is None and found.volumes is None else "none"  # others are refused before they are trained on
+    train = {site: np.flatnonzero((whole_homes == site) & (whole_split == "train")) for site in names}
+    return Prepared(catalogue=catalogue, pixels=pixels, masks=found.masks, greys=None if how == "none" else learn(how, pixels, train),
                     volumes=found.volumes, groups=whole_groups, split=whole_split, homes=whole_homes, site_names=names,
                     ledger=Ledger.of(catalogue.images, failed=failed, detail=found.details, skipped=skipped),
                     leaks=find_leaks(usable.splits, patients=usable.patients, digests=digests, near=near, groups=own),
