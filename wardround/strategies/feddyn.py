@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Iterable, Iterator
 from dataclasses import dataclass, replace
+from typing import cast
 
 import torch
 
@@ -58,7 +59,7 @@ class FedDyn(FedAvg):
         return proximal(order.params.trainable, self.alpha)
 
     def aggregate(self, state: State, updates: Iterable[Update]) -> State:
-        assert isinstance(state, DynState)
+        held = cast(DynState, state)  # `begin` made it
         sites: list[str] = []
 
         def alike() -> Iterator[Update]:
@@ -66,6 +67,6 @@ class FedDyn(FedAvg):
                 sites.append(update.site)
                 yield replace(update, num_examples=1)
 
-        change, h = self.combine(alike()), state.h.clone()
+        change, h = self.combine(alike()), held.h.clone()
         h.trainable.sub_(change.trainable, alpha=self.alpha * len(sites) / state.num_sites)
-        return replace(state, round=state.round + 1, params=change.add_(state.params).add_(h, alpha=-1 / self.alpha), h=h)
+        return replace(held, round=state.round + 1, params=change.add_(state.params).add_(h, alpha=-1 / self.alpha), h=h)

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterator, Mapping
+from collections.abc import Callable, Iterator, Mapping, Sequence
 from contextlib import contextmanager
 from dataclasses import dataclass, field
 
@@ -89,7 +89,7 @@ def seen_by(model: FlatModel) -> Iterator[Seen]:
         yield seen
 
 
-def features_of(bench: Bench, seen: Seen, models: list[Mapping[str, Tensor]]) -> list[Tensor]:
+def features_of(bench: Bench, seen: Seen, models: Sequence[Mapping[str, Tensor]]) -> list[Tensor]:
     """The features of other models of the same network, given by their tensors, on the images that it has just seen: each (B, F)."""
     images, model = seen.images[0], bench.model
     model.eval()

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Iterable, Iterator
 from dataclasses import dataclass, replace
+from typing import cast
 
 import torch
 
@@ -62,35 +63,32 @@ class Scaffold(FedAvg):
         return ScaffoldState(round=0, params=params, num_sites=num_sites, control=params.zeros())
 
     def order(self, state: State) -> ScaffoldOrder:
-        assert isinstance(state, ScaffoldState)
-        return ScaffoldOrder(**vars(super().order(state)), control=state.control)
+        return ScaffoldOrder(**vars(super().order(state)), control=cast(ScaffoldState, state).control)
 
     def train(self, site: Site, order: Order) -> ScaffoldUpdate:
-        assert isinstance(order, ScaffoldOrder)
-        model = site.model_with(order.params)
-        c, new_ci = order.control.trainable, torch.zeros_like(model.grads)
+        model, control = site.model_with(order.params), cast(ScaffoldOrder, order).control
+        c, new_ci = control.trainable, torch.zeros_like(model.grads)
         ci = site.memory.get("control", torch.zeros_like(c))
         fit = site.fit(model, order, penalty=self.penalty(order), drift=c - ci, mean_grad=new_ci)
         site.memory["control"] = new_ci
-        control_delta = order.control.zeros()
+        control_delta = control.zeros()
         torch.sub(new_ci, ci, out=control_delta.trainable)
         return ScaffoldUpdate(site=site.name, num_examples=site.num_train, delta=site.delta(model, order), num_steps=fit.num_steps,
                               train_loss=fit.train_loss, control_delta=control_delta)
 
     def aggregate(self, state: State, updates: Iterable[Update]) -> State:
-        assert isinstance(state, ScaffoldState)
-        change = state.control.zeros()
+        held = cast(ScaffoldState, state)  # `begin` made it
+        change = held.control.zeros()
         weights: list[float] = []
 
         def heard() -> Iterator[Update]:
             for update in updates:
-                assert isinstance(update, ScaffoldUpdate)
                 weights.append(float(update.num_examples) if self.by_examples else 1.0)
-                change.add_(update.control_delta, alpha=weights[-1])
+                change.add_(cast(ScaffoldUpdate, update).control_delta, alpha=weights[-1])
                 yield update
 
         moved = self.combine(heard())
         moved.trainable.mul_(self.server_lr)
         share = len(weights) / state.num_sites  # |S| / N
-        return replace(state, round=state.round + 1, params=moved.add_(state.params),
-                       control=(change * (share / sum(weights))).add_(state.control))
+        return replace(held, round=state.round + 1, params=moved.add_(state.params),
+                       control=(change * (share / sum(weights))).add_(held.control))
