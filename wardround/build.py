@@ -13,7 +13,9 @@ from typing import Any, Literal, cast
 import numpy as np
 import torch
 
+from wardround.compression.filter import make_filter
 from wardround.core.events import Watch, silent
+from wardround.core.exchange import Filter
 from wardround.core.params import FlatModel, Params
 from wardround.data.cache import cores
 from wardround.data.catalogue import Catalogue, Task
@@ -78,6 +80,10 @@ class ArmBlueprint:
     @property
     def device(self) -> str:
         return device_of(self.plan)
+
+    @property
+    def filter(self) -> Filter | None:
+        return make_filter(self.plan.exchange)
 
     def bench(self) -> Bench:
         device = device_here(self.device)

@@ -25,7 +25,7 @@ from wardround.data.feeds import ImageFeed
 from wardround.data.transforms import Augment
 from wardround.fleet.base import Fleet
 from wardround.fleet.local import LocalFleet
-from wardround.plan.schema import AugmentPlan, DataPlan, ModelPlan, Plan, Recipe, RoundsPlan
+from wardround.plan.schema import AugmentPlan, DataPlan, ExchangePlan, ModelPlan, Plan, Recipe, RoundsPlan
 from wardround.rng import global_torch_stream, stream
 from wardround.rounds.course import Course
 from wardround.rounds.loop import run_rounds
@@ -44,12 +44,13 @@ def toy_net(*, in_channels: int, num_outputs: int) -> nn.Module:
 
 
 def toy_blueprint(strategy: MakeStrategy = FedAvg, *, num_sites: int = 3, seed: int = 0, num_classes: int = 2, recipe: Recipe | None = None,
-                  rounds: RoundsPlan | None = None, **settings: Any) -> ArmBlueprint:
+                  rounds: RoundsPlan | None = None, exchange: ExchangePlan | None = None, **settings: Any) -> ArmBlueprint:
     """Sites of unequal size with 8 x 8 images whose brightest quarter tells the class."""
     rng = stream(seed, "toy")
     recipe = recipe or Recipe(lr=0.1, batch_size=4, local_epochs=1.0)
     plan = Plan(name="toy", seed=seed, data=DataPlan(size=8), recipe=recipe, rounds=rounds or RoundsPlan(num=3, metric="loss"),
-                model=ModelPlan(name="wardround.testing:toy_net", norm="batch"), augment=AugmentPlan(flip=True))
+                exchange=exchange or ExchangePlan(), model=ModelPlan(name="wardround.testing:toy_net", norm="batch"),
+                augment=AugmentPlan(flip=True))
     sizes = [(9 + 4 * index, 4, 6) for index in range(num_sites)]
     labels = rng.integers(0, num_classes, sum(map(sum, sizes)))
     images = rng.integers(0, 80, (len(labels), 1, 8, 8), dtype=np.uint8)

@@ -7,6 +7,7 @@ from dataclasses import dataclass
 from typing import Literal
 
 import numpy as np
+from torch import Generator, Tensor
 
 from wardround.core.params import Params
 from wardround.core.tally import Tally
@@ -97,5 +98,5 @@ class SiteFailed:
     reason: str
 
 
-Filter = Callable[[Update, np.random.Generator], Update]  # at the site
+Filter = Callable[[Update, dict[str, Tensor], Generator], Update]  # at the site, which may remember something: its memory
 Aggregator = Callable[[Iterable[Update]], Params]  # at the server: one pass over the replies, in site order; gives a vector of its own

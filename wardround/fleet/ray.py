@@ -37,7 +37,7 @@ from wardround.extras import need
 from wardround.fleet.base import Memories, neighbours
 from wardround.fleet.batch import MAX_ATTEMPTS, Batch
 from wardround.fleet.heap import keep_heap
-from wardround.fleet.worker import Blueprint, evaluated, failure, reports
+from wardround.fleet.worker import Blueprint, evaluated, failure, reports, trained
 from wardround.sites.memory import Memory
 from wardround.sites.site import Bench, Site
 
@@ -110,7 +110,7 @@ class RayWorker:
         started = time.perf_counter()
         site = Site(rows=self.blueprint.rows[name], bench=self.bench, memory=self._memory(memory))
         strategy = self.blueprint.strategy
-        update = strategy.train(site, order.message(strategy.order_type, self._layout, self._device))
+        update = trained(self.blueprint, site, order.message(strategy.order_type, self._layout, self._device))
         remembered = to_bytes(site.memory) if site.memory else None
         packed = Packed.of(replace(update, seconds=time.perf_counter() - started))
         packed.message(strategy.update_type, self._layout)  # one that does not fit the model fails here, with its site named

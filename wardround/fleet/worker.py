@@ -16,9 +16,10 @@ from typing import Any, Protocol, TypeVar
 
 import torch
 
-from wardround.core.exchange import EvaluateOrder, Order, SiteFailed, SiteReport
+from wardround.core.exchange import EvaluateOrder, Filter, Order, SiteFailed, SiteReport, Update
 from wardround.fleet.arena import Arena, plain_fields
 from wardround.fleet.heap import keep_heap
+from wardround.rng import torch_stream
 from wardround.sites import memory
 from wardround.sites.site import Bench, Site, SiteRows, evaluate, together
 from wardround.strategies.base import Personal, Strategy
@@ -36,6 +37,11 @@ class Blueprint(Protocol):
 
     @property
     def rows(self) -> Mapping[str, SiteRows]: ...
+
+    @property
+    def filter(self) -> Filter | None:
+        """What an update passes before it leaves its site."""
+        ...
 
     def bench(self) -> Bench:
         """Build the process's model and open its images."""
@@ -112,6 +118,12 @@ def reports(sites: Sequence[str], evaluate: Callable[[Sequence[str]], list[SiteR
         return [reply for site in sites for reply in reports([site], evaluate)]
 
 
+def trained(blueprint: Blueprint, site: Site, order: Order) -> Update:
+    """A site's update as the server will have it."""
+    update, passed = blueprint.strategy.train(site, order), blueprint.filter
+    return update if passed is None else passed(update, site.memory, torch_stream(site.bench.seed, "compress", site.name, order.round))
+
+
 def evaluated(blueprint: Blueprint, bench: Bench, sites: Sequence[str], order: EvaluateOrder, kept: memory.Memory) -> list[SiteReport]:
     """A report of each site. kept: what the one site of a personal order remembers."""
     if not order.is_personal:
@@ -169,7 +181,7 @@ class _Work:
         order = self.order(Order)
         site = Site(rows=self.blueprint.rows[job.site], bench=self.bench, memory=self._memory(job.memory_in),
                     outbox=self.arena.vector(job.slot, self.blueprint.strategy.update_type, "delta"))
-        update = self.blueprint.strategy.train(site, order)
+        update = trained(self.blueprint, site, order)
         self.arena.write_slot(job.slot, update)
         if site.memory:
             memory.write(site.memory, job.memory_out)
