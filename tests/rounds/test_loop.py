@@ -38,12 +38,12 @@ class Sinking(ScriptedFleet):
         return iter([report(site, loss) for site in cohort])
 
 
-def run(fleet: ScriptedFleet, saved: list[Course] | None = None, **rounds) -> tuple[Course, list[RoundFinished]]:
+def run(fleet: ScriptedFleet, saved: list[Course] | None = None, strategy: type = FedAvg, **rounds) -> tuple[Course, list[RoundFinished]]:
     cohort = CohortPlan(min_sites=rounds.pop("min_sites", 1))
     plan = Plan(name="p", cohort=cohort, rounds=RoundsPlan(**{"num": 4, "metric": "loss", **rounds}))
-    strategy, events = FedAvg(recipe=Recipe()), list[Event]()
-    state = strategy.begin(Params(torch.zeros(1), LAYOUT), 2)
-    course = run_rounds(plan, strategy, fleet, Course(state=state, best=state.params), watch=events.append,
+    algorithm, events = strategy(recipe=Recipe()), list[Event]()
+    state = algorithm.begin(Params(torch.zeros(1), LAYOUT), 2)
+    course = run_rounds(plan, algorithm, fleet, Course(state=state, best=state.params), watch=events.append,
                         save=(saved if saved is not None else []).append)
     return course, events
 
@@ -133,3 +133,26 @@ def test_an_average_is_evaluated_and_kept_while_orders_carry_the_global_model() 
     assert seen == [2.0, 4.0, 6.0, 7.0]  # rounds 3 and 4 end at 6 and 8
     assert [order.params.flat.item() for order in fleet.orders] == [0.0, 2.0, 4.0, 6.0]
     assert course.answer.flat.item() == 7.0
+
+
+class Own(FedAvg):
+    """Sites' own models; what they are, the script decides."""
+
+    def personal(self, site, params):
+        return params
+
+
+def test_a_run_with_personal_models_asks_for_them_and_keeps_the_last_round() -> None:
+    fleet, asked = Sinking(replies=two_sites().replies), []
+    fleet.losses = [3.0, 1.0, 2.0, 2.0, 0.0]
+    evaluate = fleet.evaluate
+
+    def noted(order, cohort):
+        asked.append(order.is_personal)
+        return evaluate(order, cohort)
+
+    fleet.evaluate = noted
+    course, events = run(fleet, strategy=Own, num=9, patience=2)
+    assert asked == [True] * 4
+    assert [event.is_best for event in events] == [True, True, False, False]  # patience counts as ever
+    assert (course.best_round, course.best.flat.tolist(), course.best_score, course.state.round) == (4, [8.0], -1.0, 4)

@@ -42,7 +42,7 @@ class RoundFinished(Event):
 
     val: scores on all sites' validation rows, val_by_site: the same for each site (of at most 100 sites); both empty in rounds without
     evaluation.
-    seconds: wall time of the round with its evaluation. is_best: the round that would be kept if the run ended now.
+    seconds: wall time of the round with its evaluation. is_best: no earlier round has a better validation score.
     """
 
     round: int

@@ -136,7 +136,7 @@ def evaluated(blueprint: Blueprint, bench: Bench, sites: Sequence[str], order: E
     others = [rows for site, rows in blueprint.rows.items() if site != name and len(rows.of(order.rows))]
     if not order.elsewhere or not others:
         return [report]
-    (abroad,) = evaluate(bench, [together(name, others)], replace(order, params=own, detail=False))
+    (abroad,) = evaluate(bench, [together(name, others)], replace(order, params=own, detail=False, temperatures=()))
     return [replace(report, elsewhere=abroad.tally)]
 
 

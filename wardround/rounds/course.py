@@ -17,8 +17,8 @@ class Course:
     """Frozen: a round that fails leaves it as it was. All of it goes into a checkpoint.
 
     average: mean of num_averaged rounds' parameters, where the plan asks for one and it has begun.
-    best: parameters of the round with the best validation score, best_score its value (higher is better; NaN: none yet).
-    num_waited: evaluations since then. seconds: wall time so far.
+    best: what is kept of best_round, the round with the best validation score, or the last of a run with personal models. best_score:
+    the best (higher is better; NaN: none yet). num_waited: evaluations since it came. seconds: wall time so far.
     """
 
     state: State
@@ -53,12 +53,12 @@ class Course:
         mean = torch.lerp(self.answer.flat, self.state.params.flat, step)
         return replace(self, average=Params(mean, self.state.params.layout), num_averaged=t)
 
-    def judged(self, score: float) -> Course:
-        """After an evaluation of the present answer. Where a score cannot be estimated, the latest round is kept."""
+    def judged(self, score: float, *, keeps_last: bool = False) -> Course:
+        """After an evaluation of the present answer. Where a score cannot be estimated, the latest round is kept. keeps_last: so it is
+        whatever the score, which then only tells how long the best has been waited for."""
         is_better = math.isnan(self.best_score) or score > self.best_score
-        if is_better:
-            return replace(self, best=self.answer, best_round=self.state.round, best_score=score, num_waited=0)
-        return replace(self, num_waited=self.num_waited + 1)
+        kept = replace(self, best=self.answer, best_round=self.state.round) if is_better or keeps_last else self
+        return replace(kept, best_score=score, num_waited=0) if is_better else replace(kept, num_waited=self.num_waited + 1)
 
     def is_over(self, plan: RoundsPlan) -> bool:
         return self.state.round >= plan.num or self.has_stopped_early(plan)

@@ -8,7 +8,6 @@ from dataclasses import replace
 
 from wardround.core.events import RoundFinished, Watch
 from wardround.core.exchange import EvaluateOrder, SiteFailed
-from wardround.core.params import Params
 from wardround.core.tally import Tally, total
 from wardround.errors import TooFewSites
 from wardround.evaluation.metrics import from_tally
@@ -18,7 +17,7 @@ from wardround.rng import stream
 from wardround.rounds.arrivals import Arrivals
 from wardround.rounds.cohort import choose_cohort
 from wardround.rounds.course import Course, is_due, score_of
-from wardround.strategies.base import Choosing, Strategy
+from wardround.strategies.base import Choosing, Personal, Strategy
 
 Save = Callable[[Course], None]
 MAX_TOLD = 100  # sites whose own scores are in every round's event; of more, only the sums
@@ -42,7 +41,7 @@ def run_rounds(plan: Plan, strategy: Strategy, fleet: Fleet, course: Course, *, 
                               failed=arrivals.failed, bytes_up=arrivals.bytes_up, bytes_down=bytes_down, update_norms=arrivals.norms,
                               train_seconds=arrivals.train_seconds)
         if is_due(t, plan.rounds):
-            course, event = judge(plan, fleet, course, event)
+            course, event = judge(plan, strategy, fleet, course, event)
         seconds = time.perf_counter() - started
         course = replace(course, seconds=course.seconds + seconds, dropped=tuple(sorted({*course.dropped, *event.failed})))
         watch(replace(event, seconds=seconds))
@@ -50,27 +49,30 @@ def run_rounds(plan: Plan, strategy: Strategy, fleet: Fleet, course: Course, *, 
     return course
 
 
-def judge(plan: Plan, fleet: Fleet, course: Course, event: RoundFinished) -> tuple[Course, RoundFinished]:
-    """Evaluate on every site's validation rows, keep the best round, and complete the round's event."""
-    by_site, failed = validate(fleet, course.answer, course.state.round)
+def judge(plan: Plan, strategy: Strategy, fleet: Fleet, course: Course, event: RoundFinished) -> tuple[Course, RoundFinished]:
+    """Evaluate on every site's validation rows, keep the best round, and complete the round's event.
+
+    Of personal models the last round is kept: what sites remembered in an earlier one is gone."""
+    is_personal = isinstance(strategy, Personal)
+    by_site, failed = validate(fleet, EvaluateOrder(round=course.state.round, params=course.answer, is_personal=is_personal))
     scores = from_tally(total(list(by_site.values())))
-    course = course.judged(score_of(scores, plan.rounds.metric))
+    course = course.judged(score_of(scores, plan.rounds.metric), keeps_last=is_personal)
     told = {site: from_tally(tally) for site, tally in by_site.items()} if len(by_site) <= MAX_TOLD else {}
     event = replace(event, val=scores, val_by_site=told,
-                    failed={**failed, **event.failed}, is_best=course.best_round == course.state.round)
+                    failed={**failed, **event.failed}, is_best=course.num_waited == 0)
     return course, event
 
 
-def validate(fleet: Fleet, params: Params, round: int) -> tuple[dict[str, Tally], dict[str, str]]:
-    """Tallies of validation rows by site, and the sites that failed with the cause."""
+def validate(fleet: Fleet, order: EvaluateOrder) -> tuple[dict[str, Tally], dict[str, str]]:
+    """Tallies of the order's rows by site, and the sites that failed with the cause."""
     tallies: dict[str, Tally] = {}
     failed: dict[str, str] = {}
-    for reply in fleet.evaluate(EvaluateOrder(round=round, params=params, rows="val"), list(fleet.sites())):
+    for reply in fleet.evaluate(order, list(fleet.sites())):
         if isinstance(reply, SiteFailed):
             failed[reply.site] = f"evaluation: {reply.reason}"
         else:
             tallies[reply.site] = reply.tally
     if not tallies:
         causes = "; ".join(f"{site}: {reason}" for site, reason in failed.items())
-        raise TooFewSites(f"round {round}: no site could evaluate the model. {causes}")
+        raise TooFewSites(f"round {order.round}: no site could evaluate the model. {causes}")
     return tallies, failed
