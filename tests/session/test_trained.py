@@ -1,5 +1,6 @@
 """A run's model, read back."""
 
+import numpy as np
 import pytest
 import torch
 from safetensors.torch import load_file
@@ -60,3 +61,15 @@ def test_a_run_from_before_layouts_were_recorded_can_still_be_used(slices_run, t
     del record["layout"]
     write_json(tmp_path / "model.json", record)
     assert Trained.of(folder).arithmetic.layout == "contiguous"
+
+
+def test_probabilities_are_those_at_the_run_s_temperature_and_of_runs_from_before_as_the_network_gives_them(xrays_run, tmp_path) -> None:
+    folder, images = copied(xrays_run, tmp_path), torch.rand(2, 1, 16, 16, generator=torch.Generator().manual_seed(0))
+    record = read_json(tmp_path / "model.json")
+    write_json(tmp_path / "model.json", record | {"temperature": 2.0})
+    trained = Trained.of(folder)
+    logits = trained.network(images).double().numpy()
+    assert trained.probabilities(images) == pytest.approx(1 / (1 + np.exp(-logits / 2)), abs=1e-6)
+    del record["temperature"]
+    write_json(tmp_path / "model.json", record)
+    assert Trained.of(folder).probabilities(images) == pytest.approx(1 / (1 + np.exp(-logits)), abs=1e-6)

@@ -24,7 +24,8 @@ def scaled(probabilities: np.ndarray, temperature: float, *, is_multilabel: bool
     if temperature == 1:
         return probabilities
     evidence = _evidence(probabilities, is_multilabel) / temperature
-    return np.exp(-np.logaddexp(0.0, -evidence)) if is_multilabel else np.exp(evidence - _log_sum(evidence)[:, None])
+    found: np.ndarray = np.exp(-np.logaddexp(0.0, -evidence)) if is_multilabel else np.exp(evidence - _log_sum(evidence)[:, None])
+    return found
 
 
 def loss_sums(probabilities: np.ndarray, truth: np.ndarray, sizes: Sequence[int], temperatures: Sequence[float]) -> list[np.ndarray]:
@@ -60,13 +61,13 @@ def fitted(sums: np.ndarray, temperatures: Sequence[float] = TEMPERATURES) -> fl
 
 def _evidence(probabilities: np.ndarray, is_multilabel: bool) -> np.ndarray:
     """Logits that have these probabilities, finite."""
-    if not is_multilabel:
-        return np.log(np.maximum(probabilities, SMALLEST))
-    p = np.clip(probabilities, SMALLEST, LARGEST)
-    return np.log(p) - np.log1p(-p)
+    p = np.clip(probabilities, SMALLEST, LARGEST if is_multilabel else 1.0)
+    evidence: np.ndarray = np.log(p) - np.log1p(-p) if is_multilabel else np.log(p)
+    return evidence
 
 
 def _log_sum(logits: np.ndarray) -> np.ndarray:
     """log sum exp of each row."""
     highest = logits.max(1, keepdims=True)
-    return np.log(np.exp(logits - highest).sum(1)) + highest[:, 0]
+    total: np.ndarray = np.log(np.exp(logits - highest).sum(1)) + highest[:, 0]
+    return total

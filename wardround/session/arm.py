@@ -72,7 +72,7 @@ def _train(blueprint: ArmBlueprint, fleet: Fleet, course: Course, keeper: Keeper
 def _finish(blueprint: ArmBlueprint, prepared: Prepared, arm: Arm, course: Course, fleet: Fleet, folder: RunFolder) -> RunFinished:
     """Test the best round once; scores.json is written last and marks the run as finished."""
     judged = outcome.test(blueprint, prepared, course, fleet)
-    outcome.write_model(folder.path, blueprint, prepared, course, judged.threshold)
+    outcome.write_model(folder.path, blueprint, prepared, course, judged)
     outcome.write_gallery(folder.path / "figures", judged, blueprint, prepared, course)
     write_predictions(folder.path / "predictions.csv", judged.tested)
     scores = outcome.scores(blueprint, prepared, arm, course, judged)

@@ -3,7 +3,8 @@
 from __future__ import annotations
 
 import hashlib
-from dataclasses import dataclass
+from collections.abc import Sequence
+from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import Any
 
@@ -11,7 +12,7 @@ import numpy as np
 from safetensors.torch import save_file
 
 from wardround.build import Arm, ArmBlueprint
-from wardround.core.exchange import EvaluateOrder, Rows, SiteFailed
+from wardround.core.exchange import EvaluateOrder, Rows, SiteFailed, SiteReport
 from wardround.core.predictions import Measured, Predictions, Results
 from wardround.data.catalogue import suffixes_of
 from wardround.data.prepare import Prepared
@@ -19,6 +20,7 @@ from wardround.errors import SiteError
 from wardround.evaluation import scores as judging
 from wardround.evaluation.operating_point import threshold as choose_threshold
 from wardround.evaluation.segmentation import measure_names, scored_regions
+from wardround.evaluation.temperature import TEMPERATURES, fitted, scaled
 from wardround.fleet.base import Fleet
 from wardround.rounds.course import Course
 from wardround.runs.folder import write_json
@@ -27,37 +29,70 @@ from wardround.session import gallery
 
 @dataclass(frozen=True, kw_only=True, eq=False)
 class Judged:
-    """The best round's results on test rows (rows: their catalogue rows), and the threshold fixed on validation."""
+    """The best round's results on test rows (rows: their catalogue rows), with temperature and threshold fixed on validation.
+
+    raw: the results before the temperature. temperature: None of segmentations."""
 
     tested: Results
+    raw: Results
     rows: np.ndarray
+    temperature: float | None
     threshold: float | None
 
 
 def test(blueprint: ArmBlueprint, prepared: Prepared, course: Course, fleet: Fleet) -> Judged:
-    """Fix the threshold on validation rows, then read the test rows once."""
-    threshold = 0.5 if blueprint.task == "binary" else None  # a hospital alone may have no validation rows: then 0.5 decides
-    if blueprint.task == "binary" and any(len(rows.val) for rows in blueprint.rows.values()):
-        validated, _ = results(blueprint, prepared, course, fleet, "val")
+    """Fix temperature and threshold on validation rows, then read the test rows once."""
+    temperature, threshold = fixed(blueprint, prepared, course, fleet)
+    raw, rows = results(blueprint, prepared, asked(fleet, order_of(course, "test", detail=True)))
+    return Judged(tested=at_temperature(raw, temperature), raw=raw, rows=rows, temperature=temperature, threshold=threshold)
+
+
+def fixed(blueprint: ArmBlueprint, prepared: Prepared, course: Course, fleet: Fleet) -> tuple[float | None, float | None]:
+    """Temperature, of probabilities, and threshold, of two classes. A hospital alone may have no validation rows: then 1 and 0.5."""
+    is_binary, has_probabilities = blueprint.task == "binary", blueprint.task != "segmentation"
+    temperature, threshold = 1.0 if has_probabilities else None, 0.5 if is_binary else None
+    temperatures = TEMPERATURES if has_probabilities and blueprint.plan.evaluation.calibrate else ()
+    if not (is_binary or temperatures) or not any(len(rows.val) for rows in blueprint.rows.values()):
+        return temperature, threshold
+    reports = asked(fleet, order_of(course, "val", detail=is_binary, temperatures=temperatures))
+    if temperatures:
+        temperature = fitted(np.sum([report.loss_sums for report in reports if report.loss_sums is not None], axis=0))
+    if is_binary:
+        validated = at_temperature(results(blueprint, prepared, reports)[0], temperature)
         threshold = choose_threshold(validated) if isinstance(validated, Predictions) else None
-    tested, rows = results(blueprint, prepared, course, fleet, "test")
-    return Judged(tested=tested, rows=rows, threshold=threshold)
+    return temperature, threshold
 
 
-def results(blueprint: ArmBlueprint, prepared: Prepared, course: Course, fleet: Fleet, rows: Rows) -> tuple[Results, np.ndarray]:
-    """The best round's results on all sites' rows, in catalogue order, and those rows; for segmentation one a patient."""
-    numbers: list[np.ndarray] = []
-    values: list[np.ndarray] = []
-    order = EvaluateOrder(round=course.best_round, params=course.best, rows=rows, detail=True)
+def order_of(course: Course, rows: Rows, *, detail: bool, temperatures: tuple[float, ...] = ()) -> EvaluateOrder:
+    """The order to evaluate the best round."""
+    return EvaluateOrder(round=course.best_round, params=course.best, rows=rows, detail=detail, temperatures=temperatures)
+
+
+def asked(fleet: Fleet, order: EvaluateOrder) -> list[SiteReport]:
+    """Every site's report; SiteError names one that failed or left out what was asked."""
+    reports: list[SiteReport] = []
     for reply in fleet.evaluate(order, list(fleet.sites())):
-        if isinstance(reply, SiteFailed) or reply.rows is None or reply.values is None:
-            reason = reply.reason if isinstance(reply, SiteFailed) else "it sent no results"
-            raise SiteError(f"site '{reply.site}' could not evaluate its {rows} rows: {reason}")
-        numbers.append(reply.rows)
-        values.append(reply.values)
-    found = np.concatenate(numbers)
-    order_of = np.argsort(found, kind="stable")
-    return label(blueprint, prepared, found[order_of], np.concatenate(values)[order_of]), found[order_of]
+        if isinstance(reply, SiteFailed):
+            raise SiteError(f"site '{reply.site}' could not evaluate its {order.rows} rows: {reply.reason}")
+        if (order.detail and reply.values is None) or (order.temperatures and reply.loss_sums is None):
+            raise SiteError(f"site '{reply.site}' could not evaluate its {order.rows} rows: it sent no results")
+        reports.append(reply)
+    return reports
+
+
+def results(blueprint: ArmBlueprint, prepared: Prepared, reports: Sequence[SiteReport]) -> tuple[Results, np.ndarray]:
+    """All sites' results, of reports with detail, in catalogue order, and their rows; for segmentation one a patient."""
+    found = np.concatenate([report.rows for report in reports if report.rows is not None])
+    values = np.concatenate([report.values for report in reports if report.values is not None])
+    ranked = np.argsort(found, kind="stable")
+    return label(blueprint, prepared, found[ranked], values[ranked]), found[ranked]
+
+
+def at_temperature(found: Results, temperature: float | None) -> Results:
+    """Predictions with their probabilities at a temperature; segmentations as they are."""
+    if temperature is None or not isinstance(found, Predictions):
+        return found
+    return replace(found, probabilities=scaled(found.probabilities, temperature, is_multilabel=found.is_multilabel))
 
 
 def label(blueprint: ArmBlueprint, prepared: Prepared, rows: np.ndarray, values: np.ndarray) -> Results:
@@ -92,9 +127,18 @@ def scores(blueprint: ArmBlueprint, prepared: Prepared, arm: Arm, course: Course
             "train_seconds": course.train_seconds, **exchanged(arm, course),
             "num_train": sum(len(rows.train) for rows in blueprint.rows.values()),
             "num_test": int((tested.splits == "test").sum()), "threshold": judged.threshold,
+            "temperature": judged.temperature, "uncalibrated": uncalibrated(judged.raw),
             "metrics": judging.test_scores(tested, **settings), "published": judging.published(tested, **settings),
             "per_site": per_site, "confusion": confusion, "regions": {name: list(parts) for name, parts in blueprint.regions.items()},
             "classes": list(prepared.catalogue.classes), "without": list(course.dropped)}
+
+
+def uncalibrated(raw: Results) -> dict[str, float | None] | None:
+    """ECE and Brier score of the test rows before the temperature; None of segmentations."""
+    if not isinstance(raw, Predictions):
+        return None
+    measured = judging.measure(raw.take(raw.splits == "test"), None)
+    return {name: judging.known(float(measured[name])) for name in ("ece", "brier")}
 
 
 def exchanged(arm: Arm, course: Course) -> dict[str, int]:
@@ -104,7 +148,7 @@ def exchanged(arm: Arm, course: Course) -> dict[str, int]:
     return {"bytes_up": course.bytes_up, "bytes_down": course.bytes_down}
 
 
-def write_model(folder: Path, blueprint: ArmBlueprint, prepared: Prepared, course: Course, threshold: float | None) -> None:
+def write_model(folder: Path, blueprint: ArmBlueprint, prepared: Prepared, course: Course, judged: Judged) -> None:
     """model.safetensors (the best round, tensors by name) and model.json (what is needed to use it)."""
     part = folder / "model.safetensors.part"
     model = blueprint.model()
@@ -116,7 +160,7 @@ def write_model(folder: Path, blueprint: ArmBlueprint, prepared: Prepared, cours
         "model": plan.model.model_dump(mode="json"), "task": blueprint.task, "classes": list(blueprint.classes),
         "data": plan.data.model_dump(mode="json", exclude={"folder", "phantoms", "max_failed"}), "precision": plan.engine.precision,
         "layout": plan.engine.layout,
-        "loss": plan.recipe.loss, "threshold": threshold,
+        "loss": plan.recipe.loss, "temperature": judged.temperature, "threshold": judged.threshold,
         "mask_values": {str(value): label for value, label in prepared.catalogue.mask_values.items()},
         "suffixes": list(suffixes_of(prepared.catalogue.images[0])),
         "best_round": course.best_round, "parameters": course.best.layout.num_trainable, "phantom": prepared.catalogue.phantom,

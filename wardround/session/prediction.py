@@ -89,7 +89,7 @@ def _image(file: Path, suffixes: Sequence[str]) -> str:
 
 
 def _probabilities(trained: Trained, root: Path, image: str) -> dict[str, float]:
-    probabilities = trained.loss.probabilities(trained.network(_tensor(trained, root, image)[None]))[0]
+    probabilities = trained.probabilities(_tensor(trained, root, image)[None])[0]
     return dict(zip(trained.classes, probabilities.tolist(), strict=True))
 
 

@@ -6,6 +6,7 @@ from collections.abc import Mapping
 from dataclasses import dataclass
 from typing import Any
 
+import numpy as np
 import torch
 from safetensors import SafetensorError
 from safetensors.torch import load_file
@@ -15,6 +16,7 @@ from wardround.build import network_shape
 from wardround.core.params import FlatModel
 from wardround.data.catalogue import Task
 from wardround.errors import WardroundError
+from wardround.evaluation.temperature import scaled
 from wardround.models.build import build_model
 from wardround.plan.schema import DataPlan, ModelPlan, Recipe
 from wardround.runs.folder import RunFolder, read_json
@@ -60,6 +62,11 @@ class Trained:
     @property
     def classes(self) -> tuple[str, ...]:
         return tuple(self.record["classes"])
+
+    def probabilities(self, images: Tensor) -> np.ndarray:
+        """(B, C) float64 of labelled images in network units, at the run's temperature."""
+        raw = self.loss.probabilities(self.network(images)).double().cpu().numpy()
+        return scaled(raw, self.record.get("temperature", 1.0), is_multilabel=self.task == "multilabel")  # runs of old have none
 
     def network(self, images: Tensor) -> Tensor:
         """Logits float32 of images in network units, (B, C, ...)."""
