@@ -116,7 +116,7 @@ class Site:
             adjust = skew.adjustment(recipe, self.class_counts)
             network = lambda images: adjust(self.logits(images))  # noqa: E731
         if recipe.mixup:
-            return mixed(network, loss, recipe.mixup, torch_stream(self.bench.seed, "mixup", self.name, order.round))
+            return mixed(network, loss, recipe.mixup, stream(self.bench.seed, "mixup", self.name, order.round))
         return lambda images, truth: loss(network(images), truth)
 
     def logits(self, images: Tensor) -> Tensor:

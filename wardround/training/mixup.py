@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Callable
 
+import numpy as np
 import torch
 from torch import Tensor
 
@@ -11,21 +12,16 @@ from wardround.training.local import Objective
 
 
 def mixed(network: Callable[[Tensor], Tensor], loss: Callable[[Tensor, Tensor], Tensor], alpha: float,
-          generator: torch.Generator) -> Objective:
+          rng: np.random.Generator) -> Objective:
     """The loss on l x_i + (1 - l) x_j: l times that of the truth of i, 1 - l times that of j. One l ~ Beta(alpha, alpha) a batch.
 
-    j is a permutation of the batch, so no image of another site is needed. network: images -> logits. generator: on the CPU.
+    j is a permutation of the batch, so no image of another site is needed. network: images -> logits. alpha > 0: 0.2 mixes few images
+    much, 1 all shares alike. For cross-entropy this is the loss of the mixed one-hot truth.
     """
     def objective(images: Tensor, truth: Tensor) -> Tensor:
-        share = _beta(alpha, generator)
-        partner = torch.randperm(len(truth), generator=generator)
+        share = float(rng.beta(alpha, alpha))
+        partner = torch.from_numpy(rng.permutation(len(truth)))
         logits = network(torch.lerp(images[partner.to(images.device)], images, share))
         return share * loss(logits, truth) + (1 - share) * loss(logits, truth[partner.to(truth.device)])
 
     return objective
-
-
-def _beta(alpha: float, generator: torch.Generator) -> float:
-    """A draw of Beta(alpha, alpha), from two of Gamma(alpha, 1)."""
-    first, second = torch._standard_gamma(torch.full((2,), alpha, dtype=torch.float64), generator=generator).tolist()
-    return float(first / (first + second))
