@@ -1,4 +1,4 @@
-"""doctor and strategies list."""
+"""doctor and strategies."""
 
 from collections.abc import Callable
 from pathlib import Path
@@ -6,8 +6,9 @@ from pathlib import Path
 import pytest
 import torch
 
-from wardround.cli import doctor
+from wardround.cli import console, doctor
 from wardround.strategies import STRATEGIES
+from wardround.strategies.advice import OPTIONS, advice
 from wardround.training import probe
 from wardround.training.arithmetic import Arithmetic
 
@@ -43,8 +44,15 @@ def test_disk_is_measured_where_the_cache_will_be(tmp_path: Path) -> None:
     assert doctor.existing(tmp_path / "a" / "b") == tmp_path
 
 
-def test_every_strategy_is_listed_with_its_sentence(wardround: Run, capsys: pytest.CaptureFixture[str]) -> None:
-    assert wardround("strategies", "list") == 0
-    lines = capsys.readouterr().out.splitlines()
-    assert [line.split()[0] for line in lines] == sorted(STRATEGIES.table)
-    assert all(len(line.split()) > 3 for line in lines)
+def test_every_strategy_and_every_setting_like_one_is_listed_with_its_use_and_its_paper(
+        wardround: Run, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]) -> None:
+    monkeypatch.setattr(console, "WIDTH", 400)  # no cell is folded
+    assert wardround("strategies") == 0
+    lines = [" ".join(line.split()) for line in capsys.readouterr().out.splitlines()]
+    for name in STRATEGIES.known():
+        said = advice(name)
+        assert f"{name} {said.kind} {said.use_when} {said.costs} {said.source}" in lines
+    for setting, said in OPTIONS.items():
+        assert f"{setting} {said.use_when} {said.costs} {said.source}" in lines
+    assert lines.index(next(line for line in lines if line.startswith("fedavg "))) < lines.index(
+        next(line for line in lines if line.startswith("fedprox ")))  # baselines come first

@@ -1,4 +1,4 @@
-"""What this machine offers, and which strategies there are: doctor, strategies list."""
+"""What this machine offers, and which algorithms there are: doctor, strategies."""
 
 from __future__ import annotations
 
@@ -16,7 +16,6 @@ if TYPE_CHECKING:
     from wardround.training.probe import Trial
 
 app = typer.Typer()
-strategies = typer.Typer(help="Federated algorithms.", no_args_is_help=True)
 
 GIB = 1024**3
 PACKAGES = ("wardround", "torch", "monai", "numpy", "pydantic", "pillow", "nibabel", "pydicom")
@@ -33,19 +32,12 @@ def doctor() -> None:
     console.say(sentence)
 
 
-@strategies.command("list", epilog=examples("wardround strategies list"))
-def list_strategies() -> None:
-    """List the strategies that a plan can name, with the paper of each."""
-    from wardround.cli import console
-    from wardround.strategies import STRATEGIES
+@app.command(epilog=examples("wardround strategies"))
+def strategies() -> None:
+    """List the federated algorithms that a plan can name: when to use each, what it costs, and its paper."""
+    from wardround.cli import show
 
-    console.pairs({name: first_line(STRATEGIES.find(name)) for name in STRATEGIES.known()})
-
-
-def first_line(documented: object) -> str:
-    """The first line of a docstring, "" if there is none."""
-    lines = (documented.__doc__ or "").strip().splitlines()
-    return lines[0] if lines else ""
+    show.strategies()
 
 
 def versions() -> dict[str, str]:

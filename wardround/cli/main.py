@@ -15,7 +15,6 @@ app = typer.Typer(rich_markup_mode=None, pretty_exceptions_enable=False, no_args
 for part in (run, data, results, doctor):
     app.add_typer(part.app)
 app.add_typer(data.sub, name="data")
-app.add_typer(doctor.strategies, name="strategies")
 
 DEBUG = "--debug"
 

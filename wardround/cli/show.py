@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Mapping
 from pathlib import Path
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, get_args
 
 import numpy as np
 
@@ -16,6 +16,8 @@ from wardround.report import canvas, plots, story, tables
 from wardround.report.material import primary_metric, read_comparison, read_run
 from wardround.report.tables import Table
 from wardround.runs.folder import RunFolder
+from wardround.strategies import STRATEGIES
+from wardround.strategies.advice import OPTIONS, Kind, advice
 
 if TYPE_CHECKING:
     from wardround.data.catalogue import Catalogue
@@ -75,6 +77,17 @@ def datasets() -> None:
     console.table(Table(columns=("Data set", "What it is", "Classes", "Licence"), caption="Name one in a plan: data.dataset",
                         rows=tuple((name, reader.title, ", ".join(reader.classes) or "from the folder", reader.licence or "yours")
                                    for name, reader in readers.items())))
+
+
+def strategies() -> None:
+    """The strategies that a plan can name, and the settings that act like algorithms."""
+    columns = ("Use when", "Costs beyond fedavg's", "Source")
+    found = {name: advice(name) for name in STRATEGIES.known()}
+    ordered = sorted(found.items(), key=lambda item: list(get_args(Kind)).index(item[1].kind))
+    console.table(Table(columns=("Strategy", "Kind", *columns), caption="Name one in a plan: strategy = {name = \"fedavg\"}",
+                        rows=tuple((name, said.kind, said.use_when, said.costs, said.source) for name, said in ordered)))
+    console.table(Table(columns=("With any of them", *columns), caption="In a plan, or with --set. How they combine: docs/algorithms.md",
+                        rows=tuple((setting, said.use_when, said.costs, said.source) for setting, said in OPTIONS.items())))
 
 
 def catalogue(found: Catalogue) -> None:
