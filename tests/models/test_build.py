@@ -219,3 +219,8 @@ def test_first_weights_come_from_the_file_after_the_norm_was_chosen(tmp_path: Pa
 def test_instance_norm_on_a_single_position_is_refused_before_training() -> None:
     with pytest.raises(PlanError, match="more than 1 spatial element"):
         built("resnet18", size=8, norm="instance", width=0.125)
+
+
+def test_frozen_norm_without_first_weights_is_refused() -> None:
+    with pytest.raises(PlanError, match=r"there are none\. Set model\.weights"):
+        build_model(ModelPlan(name="resnet18", norm="frozen"), in_channels=1, num_outputs=2, shape=(32, 32), seed=0)

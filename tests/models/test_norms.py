@@ -92,3 +92,18 @@ def test_instance_norm_has_no_running_statistics() -> None:
 
 def test_instance_norm_behind_a_linear_layer_is_one_group() -> None:
     assert use_norm(nn.BatchNorm1d(8), "instance")(torch.rand(2, 8)).shape == (2, 8)
+
+
+def test_frozen_norm_keeps_its_statistics_and_trains_its_scale() -> None:
+    model = use_norm(nn.Sequential(nn.Conv2d(1, 8, 3), nn.BatchNorm2d(8)), "frozen")
+    model[1].running_mean.fill_(0.5)
+    model.train()
+    images = torch.arange(2 * 64.0).sin().view(2, 1, 8, 8)
+    model(images).sum().backward()
+    assert model[1].running_mean.tolist() == [0.5] * 8
+    assert model[1].weight.grad is not None
+    assert torch.allclose(model(images)[0], model(images[:1])[0], atol=1e-6)  # an image is judged alike in any batch
+
+
+def test_frozen_norm_has_the_tensors_of_batch_norm() -> None:
+    assert use_norm(nested(), "frozen").state_dict().keys() == nested().state_dict().keys()

@@ -58,6 +58,9 @@ def build_model(plan_model: ModelPlan, *, in_channels: int, num_outputs: int, sh
         if any(isinstance(part, LazyModuleMixin) for part in model.modules()):
             _check_output(model.eval(), name, batch, expected)  # lazy layers find their sizes here, before norms are exchanged
         model = use_norm(model, plan_model.norm)
+        if plan_model.norm == "frozen" and not plan_model.weights:
+            raise PlanError("model.norm = 'frozen' keeps the statistics of first weights, and there are none. Set model.weights, or choose "
+                            "norm = 'group'.")
         if plan_model.weights:
             load_weights(model, plan_model.weights, name, in_channels=in_channels)
         model = quickened(model)

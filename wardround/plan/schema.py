@@ -81,7 +81,7 @@ class ModelPlan(OpenSection):
     """The network. Further keys go to its builder."""
 
     name: str = "cnn"
-    norm: Literal["batch", "group", "instance"] = "group"
+    norm: Literal["batch", "group", "instance", "frozen"] = "group"  # frozen: batch norm that keeps the statistics of its first weights
     weights: str = ""  # first weights: "imagenet", or a file of a torchvision model (.pth) or of a run (model.safetensors)
     share: tuple[str, ...] = ()  # names of the tensors that are trained and exchanged, e.g. ["layer4.*", "fc.*"]; empty: all
 
