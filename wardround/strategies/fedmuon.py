@@ -87,4 +87,5 @@ def orthogonal(matrix: Tensor) -> Tensor:
     for _ in range(NUM_ITERATIONS):
         square = x @ x.T
         x = a * x + (b * square + c * square @ square) @ x
-    return (x.T if rows > columns else x) * max(1.0, rows / columns) ** 0.5
+    whole: Tensor = x.T if rows > columns else x
+    return whole * max(1.0, rows / columns) ** 0.5
