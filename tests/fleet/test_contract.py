@@ -18,10 +18,11 @@ from wardround.core.params import Layout, Params
 from wardround.fleet.base import Fleet
 from wardround.fleet.local import LocalFleet
 from wardround.fleet.ray import RayFleet
-from wardround.plan.schema import Recipe
+from wardround.plan.schema import ExchangePlan, Recipe
 from wardround.rounds.course import Course
 from wardround.rounds.loop import run_rounds
 from wardround.strategies.fedavg import FedAvg
+from wardround.strategies.fedbn import FedBN
 from wardround.testing import check_fleet, toy_blueprint, toy_run
 
 REMEMBERING = Recipe(lr=0.1, batch_size=4, optimizer="adam", keep_optimizer=True)
@@ -115,6 +116,17 @@ def test_three_rounds_give_the_bits_of_one_local_worker(make, workers) -> None:
     assert all(torch.equal(kept[site][name], memories[site][name]) for site in kept for name in memories[site])
 
 
+@pytest.mark.parametrize("updates", ["int8", "top-k"])
+def test_compressed_updates_have_the_bits_and_bytes_of_one_local_worker(make, updates) -> None:
+    blueprint = toy_blueprint(num_sites=4, exchange=ExchangePlan(updates=updates, top_share=0.1))
+    expected, memories = toy_run(blueprint)
+    with opened(make, blueprint) as fleet:
+        found, kept = trained(fleet), fleet.memories()
+    assert torch.equal(found.state.params.flat, expected.state.params.flat)
+    assert found.bytes_up == expected.bytes_up < 0.4 * expected.bytes_down
+    assert all(torch.equal(kept[site][name], memories[site][name]) for site in memories for name in memories[site])
+
+
 def test_a_fleet_goes_on_from_the_memories_of_the_local_one(make) -> None:
     blueprint = toy_blueprint(recipe=REMEMBERING)
     course, memories = toy_run(blueprint, stop_after=2)
@@ -163,6 +175,36 @@ def test_an_exception_and_an_update_of_another_model_become_named_replies(make) 
         one, two, three = first_round(fleet)
     assert isinstance(one, SiteFailed)
     assert (one.site, two, three[0]) == ("site-1", SiteFailed(site="site-2", reason="RuntimeError: out of film"), "site-3")
+
+
+def test_many_sites_own_models_are_those_of_each_site_asked_alone(make) -> None:
+    with opened(make, toy_blueprint(FedBN, num_sites=34)) as fleet:  # more than evaluate one by one
+        list(fleet.train(first_order(fleet), list(fleet.sites())))
+        fleet.commit()
+        order = EvaluateOrder(round=1, params=initial_params(fleet.blueprint), is_personal=True, detail=True)
+        every = list(fleet.evaluate(order, list(fleet.sites())))
+        alone = [next(fleet.evaluate(order, [site])) for site in ("site-1", "site-20", "site-34")]
+        shared = list(fleet.evaluate(replace(order, is_personal=False), ["site-20"]))
+    assert [report.site for report in every] == list(fleet.sites())
+    for report in alone:
+        assert (report.values == every[list(fleet.sites()).index(report.site)].values).all()
+    assert (shared[0].values != alone[1].values).all()
+
+
+def test_a_personal_order_to_a_strategy_without_personal_models_is_a_failure_of_every_site() -> None:
+    with opened(local, toy_blueprint()) as fleet:
+        order = EvaluateOrder(round=1, params=initial_params(fleet.blueprint), is_personal=True)
+        replies = list(fleet.evaluate(order, list(fleet.sites())))
+    assert [(reply.site, reply.reason) for reply in replies] == [
+        (site, "TypeError: FedAvg leaves sites no models of their own") for site in ("site-1", "site-2", "site-3")]
+
+
+def test_a_site_that_is_alone_has_no_elsewhere() -> None:
+    with opened(local, toy_blueprint(FedBN, num_sites=1)) as fleet:
+        order = EvaluateOrder(round=1, params=initial_params(fleet.blueprint), is_personal=True, elsewhere=True)
+        (report,) = fleet.evaluate(order, ["site-1"])
+    assert report.elsewhere is None
+    assert report.tally.num_examples == 4
 
 
 def test_evaluation_with_detail_names_each_row_and_one_bad_site_fails_alone(make) -> None:

@@ -30,12 +30,15 @@ class Compression:
     """Every Params field of an update through a codec, each with a residual of its own: Karimireddy et al. 2019, EF-SGD, Algorithm 2
     (arXiv:1901.09847). p = delta + e travels as C(p), and e = p - C(p) stays in the site's memory for its next update.
 
-    An update that is not finite passes as it is, for the server to refuse, and leaves the residuals as they were.
+    An update that is not finite passes as it is, for the server to refuse, and so does one of which nothing is sent (sent_bytes = 0: the
+    site trains on its own); both leave the residuals as they were.
     """
 
     codec: Codec
 
     def __call__(self, update: Update, memory: dict[str, Tensor], rng: torch.Generator) -> Update:
+        if update.sent_bytes == 0:
+            return update
         wanted = {name: self._wanted(name, value, memory) for name, value in vars(update).items() if isinstance(value, Params)}
         if not all(torch.isfinite(value.flat).all() for value in wanted.values()):
             return update

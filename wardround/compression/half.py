@@ -31,7 +31,7 @@ class Half:
 def pack(values: Tensor) -> bytes:
     """A common power of two in a byte, then float16: a small learning rate's numbers do not vanish and large ones do not overflow."""
     shift = min(TOP - frexp(float(values.abs().max()))[1], MAX_SHIFT)
-    return np.int8(shift).tobytes() + (values * 2.0**shift).numpy().astype("<f2").tobytes()
+    return np.int8(shift).tobytes() + (values * 2.0**shift).half().numpy().astype("<f2").tobytes()
 
 
 def unpack(data: bytes) -> Tensor:
