@@ -8,7 +8,9 @@ from torch import nn
 
 from wardround.data.datasets import DATASETS
 from wardround.models import MODELS
+from wardround.strategies.ditto import Ditto
 from wardround.strategies.fedavg import FedAvg
+from wardround.strategies.fedbn import FedBN
 from wardround.testing import check_dataset, check_model, check_strategy, toy_net
 
 
@@ -57,6 +59,40 @@ def test_a_strategy_that_does_not_count_rounds_is_named() -> None:
 def test_a_strategy_that_draws_from_nowhere_is_named() -> None:
     with pytest.raises(AssertionError, match=r"number of workers|resumed run differs"):
         check_strategy(Careless)
+
+
+def test_personal_models_that_change_when_they_are_looked_at_are_named() -> None:
+    class Peeking(FedBN):
+        def personal(self, site, params):
+            site.memory["looks"] = site.memory.get("looks", torch.zeros(1)) + 1
+            return super().personal(site, params)
+
+    with pytest.raises(AssertionError, match=r"personal\(\) changes site\.memory"):
+        check_strategy(Peeking)
+
+
+def test_personal_models_that_a_resumed_run_has_not_are_named() -> None:
+    first: list[int] = []
+
+    class Forgetful(Ditto):
+        def train(self, site, order):
+            update = super().train(site, order)
+            first.append(order.round)  # lost with the process
+            site.memory["own"] = site.memory["own"] + 0.01 * (order.round - first[0])
+            return update
+
+    with pytest.raises(AssertionError, match="resumed run differs"):
+        check_strategy(Forgetful)
+
+
+def test_personal_models_that_write_into_the_global_parameters_are_named() -> None:
+    class Spilling(FedBN):
+        def personal(self, site, params):
+            params.flat[0] = 0
+            return super().personal(site, params)
+
+    with pytest.raises(AssertionError, match=r"personal\(\) writes into the global parameters"):
+        check_strategy(Spilling)
 
 
 @pytest.mark.parametrize("name", ["cnn", "resnet18", "densenet121"])

@@ -5,8 +5,9 @@ They raise AssertionError with a sentence that says which property does not hold
 
 from __future__ import annotations
 
+import math
 import tempfile
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 from dataclasses import replace
 from pathlib import Path
 from typing import Any
@@ -17,22 +18,26 @@ from torch import nn
 
 from wardround.build import ArmBlueprint, initial_params
 from wardround.core.events import silent
-from wardround.core.exchange import EvaluateOrder, SiteFailed
-from wardround.core.params import FlatModel
+from wardround.core.exchange import EvaluateOrder, Order, SiteFailed, SiteReport
+from wardround.core.params import FlatModel, Params
+from wardround.core.tally import Tally
 from wardround.data.catalogue import Catalogue, files_of
 from wardround.data.datasets.base import Reader
 from wardround.data.feeds import ImageFeed
 from wardround.data.transforms import Augment
-from wardround.fleet.base import Fleet
+from wardround.fleet.base import Fleet, Memories
 from wardround.fleet.local import LocalFleet
+from wardround.fleet.worker import evaluated
 from wardround.plan.schema import AugmentPlan, DataPlan, ExchangePlan, ModelPlan, Plan, Recipe, RoundsPlan
 from wardround.rng import global_torch_stream, stream
 from wardround.rounds.course import Course
 from wardround.rounds.loop import run_rounds
 from wardround.session.keeper import pack, unpack
-from wardround.sites.site import SiteRows
-from wardround.strategies.base import Strategy
+from wardround.sites.memory import Memory
+from wardround.sites.site import Site, SiteRows
+from wardround.strategies.base import Personal, Strategy
 from wardround.strategies.fedavg import FedAvg
+from wardround.strategies.fedbn import FedBN
 
 MakeStrategy = Callable[..., Strategy]
 
@@ -86,10 +91,11 @@ def toy_run(blueprint: ArmBlueprint, *, workers: int = 1, course: Course | None 
 
 
 def check_strategy(strategy: MakeStrategy, **settings: Any) -> None:
-    """A strategy learns, is reproducible for any number of workers, and goes on from a checkpoint with the same bits."""
+    """A strategy learns, is reproducible for any number of workers, and goes on from a checkpoint with the same bits. One with personal
+    models answers for every site, from what that site remembers and nothing else."""
     recipe = Recipe(lr=0.1, batch_size=4, keep_optimizer=True)
     blueprint = toy_blueprint(strategy, recipe=recipe, rounds=RoundsPlan(num=4, metric="loss"), **settings)
-    whole, _ = toy_run(blueprint)
+    whole, kept = toy_run(blueprint)
     _expect(whole.state.round == 4, "aggregate() must count the round: state.round + 1")
     _expect(bool(torch.isfinite(whole.state.params.flat).all()), "parameters are not finite after 4 rounds on easy data")
     start = initial_params(blueprint)
@@ -99,9 +105,29 @@ def check_strategy(strategy: MakeStrategy, **settings: Any) -> None:
             "kept on self, or drawn from a global random generator? Keep it in State or site.memory, and draw from wardround.rng.stream.")
     half, memories = toy_run(blueprint, stop_after=2)
     loaded, memories = unpack(pack(half, memories, 0), blueprint.strategy.begin(start, len(blueprint.rows)))
-    resumed, _ = toy_run(blueprint, course=loaded, memories=memories)
-    _expect(torch.equal(whole.state.params.flat, resumed.state.params.flat), "a resumed run differs from an uninterrupted one: something "
-            "that the algorithm remembers is neither in State (fields of type Params, float or int) nor in site.memory")
+    resumed, memories = toy_run(blueprint, course=loaded, memories=memories)
+    is_same = torch.equal(whole.state.params.flat, resumed.state.params.flat) and whole.best_score == resumed.best_score
+    _expect(is_same and kept.keys() == memories.keys() and all(_is_same(kept[site], memories[site]) for site in kept), "a resumed run "
+            "differs from an uninterrupted one: something that the algorithm remembers is neither in State (fields of type Params, float "
+            "or int) nor in site.memory")
+    if isinstance(blueprint.strategy, Personal):
+        _check_personal(blueprint, blueprint.strategy, whole.state.params, kept)
+
+
+def _check_personal(blueprint: ArmBlueprint, strategy: Personal, params: Params, memories: Memories) -> None:
+    bench, before = blueprint.bench(), params.clone()
+    for name, rows in blueprint.rows.items():
+        memory = {entry: tensor.clone() for entry, tensor in memories.get(name, {}).items()}
+        own, again = (strategy.personal(Site(rows=rows, bench=bench, memory=memory), params).clone() for _ in range(2))
+        _expect(torch.equal(own.flat, again.flat), "personal() gives another model when it is asked again")
+        _expect(_is_same(memory, memories.get(name, {})), "personal() changes site.memory: an evaluation must leave no trace")
+        fresh = strategy.personal(Site(rows=rows, bench=bench), params)
+        _expect(bool(torch.isfinite(fresh.flat).all()), "personal() gives a site that remembers nothing no model")
+    _expect(torch.equal(params.flat, before.flat), "personal() writes into the global parameters")
+
+
+def _is_same(memory: Memory, other: Memory) -> bool:
+    return memory.keys() == other.keys() and all(torch.equal(memory[entry], other[entry]) for entry in memory)
 
 
 def check_model(build: Callable[..., nn.Module], *, in_channels: int = 1, num_outputs: int = 2, size: int = 64, **arguments: Any) -> None:
@@ -134,8 +160,9 @@ def check_dataset(reader: Reader, folder: Path) -> None:
 
 
 def check_fleet(make: Callable[[ArmBlueprint], Fleet]) -> None:
-    """A fleet asks exactly the cohort, keeps the sites' order, gives the local fleet's bits, and reports failures as replies."""
-    blueprint = toy_blueprint(recipe=Recipe(lr=0.1, batch_size=4, keep_optimizer=True))
+    """A fleet asks exactly the cohort, keeps the sites' order, leaves no trace of a round that does not count, evaluates sites' own models
+    as they were committed, and reports failures as replies."""
+    blueprint = toy_blueprint(FedBN, recipe=Recipe(lr=0.1, batch_size=4, keep_optimizer=True))
     state = blueprint.strategy.begin(initial_params(blueprint), len(blueprint.rows))
     order = blueprint.strategy.order(state)
     fleet = make(blueprint)
@@ -150,10 +177,32 @@ def check_fleet(make: Callable[[ArmBlueprint], Fleet]) -> None:
                 "a round that was not committed must leave no trace at the sites")
         reports = list(fleet.evaluate(EvaluateOrder(round=0, params=state.params, rows="val"), list(fleet.sites())))
         _expect([report.site for report in reports] == list(blueprint.rows), "evaluate() must answer for every site asked")
+        _check_own_models(blueprint, fleet, order, [])
+        fleet.commit()
+        _check_own_models(blueprint, fleet, order, cohort)
         broken = replace(order, recipe=order.recipe.model_copy(update={"batch_size": 0}))
         _expect(all(isinstance(reply, SiteFailed) for reply in fleet.train(broken, cohort)), "an impossible order must give SiteFailed")
     finally:
         fleet.close()
+
+
+def _check_own_models(blueprint: ArmBlueprint, fleet: Fleet, order: Order, committed: Sequence[str]) -> None:
+    asked = EvaluateOrder(round=1, params=order.params, rows="val", is_personal=True, elsewhere=True)
+    for reply in fleet.evaluate(asked, list(fleet.sites())):
+        site = Site(rows=blueprint.rows[reply.site], bench=blueprint.bench())
+        if reply.site in committed:
+            blueprint.strategy.train(site, order)
+        expected = evaluated(blueprint, site.bench, [site.name], asked, site.memory)[0]
+        _expect(isinstance(reply, SiteReport) and _is_close(reply.tally, expected.tally), "an order that is_personal asks for the site's "
+                "own model, made of the memory that was committed last")
+        _expect(isinstance(reply, SiteReport) and _is_close(reply.elsewhere, expected.elsewhere), "with `elsewhere` a report also tells "
+                "how the site's own model does on the rows of all other sites")
+
+
+def _is_close(found: Tally | None, expected: Tally | None) -> bool:
+    if found is None or expected is None:
+        return found is expected
+    return found.num_examples == expected.num_examples and math.isclose(found.loss_sum, expected.loss_sum, rel_tol=1e-5)
 
 
 def _expect(holds: bool, sentence: str) -> None:
