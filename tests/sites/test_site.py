@@ -12,6 +12,7 @@ from wardround.errors import SiteError
 from wardround.plan.schema import Recipe
 from wardround.sites.site import Site, steps_per_round
 from wardround.testing import toy_blueprint
+from wardround.training.skew import adjustment
 
 
 def site_of(blueprint, name="site-1", **memory) -> Site:
@@ -117,3 +118,51 @@ def test_what_is_not_shared_stays_at_a_site_and_its_optimizer_knows_nothing_of_i
     site.fit(site.model_with(order.params), order)
     assert {name for name, tensor in model.tensors().items() if not torch.equal(tensor, before[name])} == {"5.weight", "5.bias"}
     assert site.memory["optimizer.velocity"].numel() == 16 * 2 + 2
+
+
+def test_class_counts_are_of_the_site_s_training_images() -> None:
+    blueprint = toy_blueprint(num_classes=4)
+    site = site_of(blueprint)
+    labels = blueprint.feed.labels[site.rows.train].tolist()
+    assert site.class_counts.tolist() == [labels.count(label) for label in range(4)]
+    assert site.class_counts.sum() == 9
+
+
+def test_class_counts_need_one_class_an_image() -> None:
+    site = site_of(toy_blueprint())
+    unlabelled = Site(rows=site.rows, bench=replace(site.bench, labels=None))
+    with pytest.raises(SiteError, match=r"recipe\.label_skew does not fit this task"):
+        unlabelled.objective(order_of(toy_blueprint(), label_skew="balanced"))
+
+
+@pytest.mark.parametrize("kind", ["restricted", "calibrated", "balanced"])
+def test_label_skew_changes_the_logits_of_training_by_the_site_s_counts(kind: str) -> None:
+    blueprint = toy_blueprint(num_classes=4)
+    site = site_of(blueprint)
+    site = Site(rows=replace(site.rows, train=site.rows.train[blueprint.feed.labels[site.rows.train] < 3]), bench=site.bench)
+    order = order_of(blueprint, label_skew=kind)
+    images, truth = next(site.batches(order))
+    site.model_with(order.params).train()
+    expected = site.bench.loss(adjustment(order.recipe, site.class_counts)(site.logits(images)), truth)
+    assert site.class_counts[3] == 0
+    assert torch.equal(site.objective(order)(images, truth), expected)
+    assert not torch.allclose(site.objective(order_of(blueprint))(images, truth), expected, atol=1e-4)
+
+
+def test_images_are_mixed_alike_whoever_asks_and_anew_each_round() -> None:
+    blueprint = toy_blueprint()
+    order = order_of(blueprint, mixup=1.0)
+    losses = []
+    for t in (1, 1, 2):
+        site = site_of(blueprint)
+        images, truth = next(site.batches(order))
+        site.model_with(order.params).eval()
+        losses.append(site.objective(replace(order, round=t))(images, truth).item())
+    assert losses[0] == losses[1] != losses[2]
+
+
+def test_a_single_step_takes_all_of_a_round_s_batches_and_moves_once() -> None:
+    blueprint = toy_blueprint()
+    site, order = site_of(blueprint), order_of(blueprint, local_epochs=2, single_step=True)
+    fit = site.fit(site.model_with(order.params), order)
+    assert (fit.num_steps, fit.num_images) == (1, 18)

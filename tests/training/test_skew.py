@@ -25,7 +25,7 @@ def test_restricted_multiplies_the_logits_of_absent_classes_only() -> None:
 
 
 def test_restricted_refuses_a_strength_that_would_enlarge() -> None:
-    with pytest.raises(PlanError, match="skew_strength = 1.5"):
+    with pytest.raises(PlanError, match=r"skew_strength = 1\.5"):
         adjusted("restricted", 1.5)
 
 
