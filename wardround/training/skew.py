@@ -27,8 +27,8 @@ def restricted(counts: Tensor, strength: float) -> Adjustment:
     is multiplied with the rest. PlanError for another strength.
     """
     if not 0 <= strength <= 1:
-        raise PlanError(f"recipe.skew_strength = {strength}, but label_skew = 'restricted' multiplies absent classes' logits by it: set it to "
-                        "0 ... 1 (0.5 and 0.9 are the paper's)")
+        raise PlanError(f"recipe.skew_strength = {strength}, but label_skew = 'restricted' multiplies absent classes' logits by it: set it "
+                        "to 0 ... 1 (0.5 and 0.9 are the paper's)")
     factor = torch.where(counts > 0, 1.0, strength)
     return lambda logits: logits * factor.to(logits.device)
 
