@@ -28,6 +28,7 @@ def arrivals(min_sites: int = 1) -> Arrivals:
     (replace(SOUTH, delta=Params(torch.tensor([1.0, float("nan")]), LAYOUT)), "delta holds NaN"),
     (replace(SOUTH, delta=Params(torch.tensor([1.0, float("-inf")]), LAYOUT)), "delta holds NaN or infinite"),
     (replace(SOUTH, delta=Params(torch.ones(2), OTHER)), "other tensors than the model"),
+    (replace(SOUTH, train_loss=float("inf")), "training loss is inf"),
     (SiteFailed(site="south", reason="late"), "late"),
 ])
 def test_a_bad_update_is_left_out_and_its_site_named(bad, cause: str) -> None:

@@ -70,6 +70,8 @@ def fault(update: Update, order: Order, sites: Mapping[str, int], norms: Mapping
             return f"{name} has other tensors than the model (names or shapes differ)"
         if not is_finite(value, norm):
             return f"{name} holds NaN or infinite numbers: training diverged (a lower recipe.lr or clip_norm helps) or it is damaged"
+    if not isfinite(update.train_loss):  # some strategies weigh sites by it
+        return f"its training loss is {update.train_loss}: training diverged (a lower recipe.lr or clip_norm helps)"
     return None
 
 
