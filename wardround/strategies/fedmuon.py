@@ -10,6 +10,7 @@ from __future__ import annotations
 
 from collections.abc import Iterable
 from dataclasses import dataclass, replace
+from math import sqrt
 from typing import cast
 
 import torch
@@ -87,5 +88,4 @@ def orthogonal(matrix: Tensor) -> Tensor:
     for _ in range(NUM_ITERATIONS):
         square = x @ x.T
         x = a * x + (b * square + c * square @ square) @ x
-    whole: Tensor = x.T if rows > columns else x
-    return whole * max(1.0, rows / columns) ** 0.5
+    return (x.T if rows > columns else x) * sqrt(max(1.0, rows / columns))
