@@ -35,19 +35,19 @@ def test_the_grid_holds_1_and_its_steps_are_even_in_log() -> None:
 @pytest.mark.parametrize(("p", "hits"), [(0.99, 8), (0.999, 7), (0.6, 9)])
 def test_rows_that_are_too_sure_or_not_sure_enough_get_the_temperature_worked_by_hand(p: float, hits: int) -> None:
     # all rows say logit(p); hits of 10 are so: the best T makes logit(p) / T = logit(hits / 10)
-    probabilities, truth = surest(p, hits, 10)
+    probabilities, truth = surest(p, 1000 * hits, 10_000)  # so many that the prior is nothing
     by_hand = math.log(p / (1 - p)) / math.log(hits / (10 - hits))
-    found = fitted(loss_sums(probabilities, truth, [10], TEMPERATURES)[0])
+    found = fitted(loss_sums(probabilities, truth, [10_000], TEMPERATURES)[0])
     assert found == pytest.approx(by_hand, rel=5e-3)
     assert (found > 1) == (p > hits / 10)
     assert scaled(probabilities, found, is_multilabel=False)[0, 1] == pytest.approx(hits / 10, abs=2e-3)
 
 
 def test_findings_have_one_temperature_by_hand() -> None:
-    truth = np.zeros((10, 2), np.int64)
-    truth[:8, 0] = truth[:2, 1] = 1
-    probabilities = np.tile([0.99, 0.01], (10, 1))  # logits +-4.595; 8 of 10 and 2 of 10 are there
-    found = fitted(loss_sums(probabilities, truth, [10], TEMPERATURES)[0])
+    truth = np.zeros((10_000, 2), np.int64)
+    truth[:8000, 0] = truth[:2000, 1] = 1
+    probabilities = np.tile([0.99, 0.01], (10_000, 1))  # logits +-4.595; 8 of 10 and 2 of 10 are there
+    found = fitted(loss_sums(probabilities, truth, [10_000], TEMPERATURES)[0])
     assert found == pytest.approx(math.log(99) / math.log(4), rel=5e-3)
     assert scaled(probabilities, found, is_multilabel=True)[0] == pytest.approx([0.8, 0.2], abs=2e-3)
 
@@ -104,16 +104,22 @@ def test_certain_mistakes_cost_a_finite_sum() -> None:
     assert np.isfinite(loss_sums(np.array([[1.0, 0.0]]), np.array([[0, 1]]), [1], TEMPERATURES)).all()
 
 
-@pytest.mark.parametrize("p", [0.9, 0.5])
-def test_rows_that_set_no_bound_leave_the_probabilities_as_they_are(p: float) -> None:
-    probabilities, truth = surest(p, 10, 10)  # each is named rightly, or nothing was learnt
-    assert fitted(loss_sums(probabilities, truth, [10], TEMPERATURES)[0]) == 1.0
+def test_few_rows_that_are_all_named_rightly_sharpen_by_a_little_and_more_of_them_by_more() -> None:
+    few, many = (fitted(loss_sums(*surest(0.6, num, num), [num], TEMPERATURES)[0]) for num in (10, 1000))
+    assert 0.1 <= many < few < 1
+    assert 0.8 < scaled(np.array([[0.4, 0.6]]), few, is_multilabel=False)[0, 1] < 0.95  # the rule of succession: 11 / 12
 
 
-def test_no_rows_leave_the_probabilities_as_they_are() -> None:
-    assert fitted(np.zeros(61)) == 1.0
+def test_the_prior_by_hand() -> None:
+    # one row at logit 2 that is so: d/dt of log(1 + exp(-2 e^-t)) + t^2 / 2 is 0, t = log T
+    t = math.log(fitted(loss_sums(*surest(1 / (1 + math.exp(-2)), 1, 1), [1], TEMPERATURES)[0]))
+    assert 2 * math.exp(-t) / (1 + math.exp(2 * math.exp(-t))) + t == pytest.approx(0, abs=2e-3)
+
+
+@pytest.mark.parametrize("sums", [np.zeros(61), np.full(61, 100 * math.log(2))])
+def test_no_rows_and_a_model_that_knows_nothing_leave_the_probabilities_as_they_are(sums: np.ndarray) -> None:
+    assert fitted(sums) == pytest.approx(1.0)
 
 
 def test_a_model_that_is_worse_than_guessing_gets_the_highest_temperature() -> None:
-    probabilities, truth = surest(0.9, 2, 10)
-    assert fitted(loss_sums(probabilities, truth, [10], TEMPERATURES)[0]) == TEMPERATURES[-1]
+    assert fitted(loss_sums(*surest(0.9, 200, 1000), [1000], TEMPERATURES)[0]) == TEMPERATURES[-1]

@@ -30,6 +30,12 @@ def images(tmp_path_factory: pytest.TempPathFactory) -> Path:
     return write_images(tmp_path_factory.mktemp("images"))
 
 
+@pytest.fixture(scope="session")
+def sides(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    """Images of two classes."""
+    return write_images(tmp_path_factory.mktemp("sides"), 60, ("left", "right"))
+
+
 @pytest.fixture
 def plan_with(images: Path) -> Callable[..., Plan]:
     """A plan on the tiny images; keyword arguments replace keys of its sections."""

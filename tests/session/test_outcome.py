@@ -2,19 +2,28 @@
 
 import hashlib
 import json
+from dataclasses import replace
 
 import numpy as np
 import pytest
 from safetensors.torch import load_file
 
-from wardround.build import build
+from wardround.build import build, initial_params
 from wardround.core.events import RoundFinished
+from wardround.core.exchange import SiteFailed, SiteReport
 from wardround.core.predictions import Measured, Predictions
+from wardround.core.state import State
+from wardround.core.tally import ClassTally
 from wardround.data.prepare import prepare
-from wardround.errors import Resumable
-from wardround.plan.schema import Plan
-from wardround.runs.folder import RunFolder
-from wardround.session import predict, resume, run
+from wardround.errors import Resumable, SiteError
+from wardround.evaluation import metrics
+from wardround.evaluation.operating_point import threshold
+from wardround.evaluation.temperature import TEMPERATURES, fitted, loss_sums, scaled
+from wardround.fleet.scripted import ScriptedFleet
+from wardround.plan.schema import Plan, StrategyPlan
+from wardround.rounds.course import Course
+from wardround.runs.folder import RunFolder, read_json, write_json
+from wardround.session import outcome, predict, resume, run
 
 SLICE_MEASURES = ("dice", "hd95", "dice_foreground", "hd95_foreground", "volume_error_foreground")
 
@@ -32,6 +41,7 @@ def test_a_run_on_masks_leaves_each_patient_s_measures(slices_run, slices_plan) 
         "segmentation", None, None, ["background", "foreground"])
     assert set(scores["metrics"]) == set(SLICE_MEASURES)
     assert scores["metrics"]["volume_error_foreground"] == {"value": None, "low": None, "high": None}  # pictures have no spacing
+    assert (scores["temperature"], scores["uncalibrated"]) == (None, None)
     for site in ("DU", "HT"):
         tested = prepared.rows(site, "test")
         assert scores["per_site"][site]["num_test"] == len(set(prepared.catalogue.patients[tested])) == len(tested) // 2
@@ -178,3 +188,129 @@ def test_volumes_with_labels_are_told_apart_by_their_slices_and_new_ones_too(sca
     found = {tuple(round(p, 4) for p in prediction.probabilities.values()) for prediction in again}
     assert {tuple(row.round(4)) for row in tested.probabilities} <= found
     assert not (folder.path / "figures" / "errors.npz").exists()
+
+
+# --- temperature and threshold
+
+
+def test_the_temperature_is_that_of_all_validation_rows_together(plan_with, images, tmp_path) -> None:
+    plan = plan_with(recipe={"lr": 0.5})
+    folder, prepared = run(plan, out=tmp_path), prepare(plan)
+    scores, record = folder.scores(), read_json(folder.path / "model.json")
+    assert scores["temperature"] == record["temperature"]
+    assert 0.1 < scores["temperature"] < 0.9
+    write_json(folder.path / "model.json", record | {"temperature": 1.0})
+    rows = prepared.rows(None, "val")
+    raw = np.array([list(found.probabilities.values())
+                    for found in predict(folder, [images / prepared.catalogue.images[row] for row in rows])])
+    sums = loss_sums(raw, prepared.catalogue.labels[rows], [len(rows)], TEMPERATURES)[0]
+    assert scores["temperature"] == pytest.approx(fitted(sums), rel=1e-4)
+
+
+def test_what_the_temperature_changed_is_told(plan_with, tmp_path) -> None:
+    folder = run(plan_with(recipe={"lr": 0.5}), out=tmp_path)
+    scores, tested = folder.scores(), folder.predictions()
+    raw = scaled(tested.probabilities, 1 / scores["temperature"], is_multilabel=False)
+    assert scores["uncalibrated"] == {"ece": pytest.approx(float(metrics.ece(tested.truth, raw)), abs=1e-6),
+                                      "brier": pytest.approx(float(metrics.brier(tested.truth, raw)), abs=1e-6)}
+    assert scores["uncalibrated"]["brier"] != scores["metrics"]["brier"]["value"]
+
+
+def test_a_plan_may_leave_probabilities_as_they_are(plan_with, tmp_path) -> None:
+    scores = run(plan_with(recipe={"lr": 0.5}, evaluation={"calibrate": False}), out=tmp_path).scores()
+    assert scores["temperature"] == 1.0
+    assert scores["uncalibrated"] == {name: scores["metrics"][name]["value"] for name in ("ece", "brier")}
+
+
+@pytest.fixture
+def two(plan_with, sides) -> tuple:
+    """Blueprint, images and course of a plan on two classes."""
+    plan = plan_with(data={"folder": sides})
+    prepared = prepare(plan)
+    blueprint = build(plan, prepared, "federated")
+    start = initial_params(blueprint)
+    return blueprint, prepared, Course(state=State(round=1, params=start, num_sites=3), best=start, best_round=1)
+
+
+def too_sure(blueprint, prepared, site: str) -> SiteReport:
+    """A site's report of a model that is certain to 0.98, also of one image that is of the other class."""
+    rows = blueprint.rows[site].val
+    truth = prepared.catalogue.labels[rows]
+    is_mistaken = np.arange(len(rows)) == truth.argmin()
+    says = np.where(is_mistaken | (truth == 1), 0.98 - rows * 1e-5, 0.01)
+    values = np.stack([1 - says, says], 1)
+    return SiteReport(site=site, tally=ClassTally.of(values, truth, np.zeros(len(rows))), rows=rows, values=values,
+                      loss_sums=loss_sums(values, truth, [len(rows)], TEMPERATURES)[0])
+
+
+def test_sites_sums_soften_a_model_that_is_too_sure_and_then_the_threshold_is_chosen(two) -> None:
+    blueprint, prepared, course = two
+    reports = {site: too_sure(blueprint, prepared, site) for site in blueprint.rows}
+    temperature, cut = outcome.fixed(blueprint, prepared, course, ScriptedFleet(replies=dict.fromkeys(reports), reports=reports))
+    values = np.concatenate([report.values for report in reports.values()])
+    rows = np.concatenate([report.rows for report in reports.values()])
+    assert temperature > 1
+    assert temperature == fitted(sum(report.loss_sums for report in reports.values()))
+    chosen = [threshold(outcome.label(blueprint, prepared, rows, p)) for p in (values, scaled(values, temperature, is_multilabel=False))]
+    assert cut == chosen[1] != chosen[0]
+
+
+def test_without_validation_rows_nothing_is_fitted(two) -> None:
+    blueprint, prepared, course = two
+    alone = replace(blueprint, rows={name: replace(rows, val=rows.val[:0]) for name, rows in blueprint.rows.items()})
+    assert outcome.fixed(alone, prepared, course, ScriptedFleet(replies={})) == (1.0, 0.5)
+
+
+@pytest.mark.parametrize(("change", "reason"), [
+    (lambda report: SiteFailed(site=report.site, reason="no power"), "no power"),
+    (lambda report: replace(report, loss_sums=None), "it sent no results"),
+    (lambda report: replace(report, values=None), "it sent no results")])
+def test_a_site_that_cannot_evaluate_is_named(two, change, reason: str) -> None:
+    blueprint, prepared, course = two
+    reports = {site: too_sure(blueprint, prepared, site) for site in blueprint.rows}
+    reports["south"] = change(reports["south"])
+    with pytest.raises(SiteError, match=f"'south' could not evaluate its val rows: {reason}"):
+        outcome.fixed(blueprint, prepared, course, ScriptedFleet(replies=dict.fromkeys(reports), reports=reports))
+
+
+# --- personal models
+
+
+def test_personal_models_are_tested_at_home_and_elsewhere_and_the_last_round_is_kept(plan_with, tmp_path) -> None:
+    plan = plan_with(strategy={"name": "fedper"}, sites={"partition": "shards", "shards": 1}, evaluation={"elsewhere": True})
+    found = run(plan, out=tmp_path)
+    scores, model = found.scores(), json.loads((found.path / "model.json").read_text())
+    assert (scores["best_round"], scores["rounds"], model["personal"]) == (4, 4, "fedper")
+    shared = 4 * 9 + 4 + 2 * 4  # convolution and norm; the last layer stays
+    assert scores["bytes_up"] == scores["bytes_down"] == 4 * 3 * 4 * shared  # rounds, sites, bytes
+    for site in ("north", "south", "east"):
+        assert set(scores["per_site"][site]["elsewhere"]) == {"loss", "accuracy", "balanced_accuracy", "auroc"}
+        assert scores["per_site"][site]["metrics"]["accuracy"]["value"] > scores["per_site"][site]["elsewhere"]["accuracy"]
+
+
+def test_a_run_without_personal_models_says_nothing_of_elsewhere(plan_with, tmp_path) -> None:
+    found = run(plan_with(evaluation={"elsewhere": True}, rounds={"num": 1}), out=tmp_path)
+    assert all("elsewhere" not in told for told in found.scores()["per_site"].values())
+    assert json.loads((found.path / "model.json").read_text())["personal"] is None
+
+
+def test_personal_models_of_a_resumed_run_give_the_same_scores(plan_with, tmp_path) -> None:
+    plan = plan_with(strategy={"name": "ditto"}, evaluation={"elsewhere": True})
+    whole = run(plan, out=tmp_path / "whole")
+
+    def stop(event) -> None:
+        if isinstance(event, RoundFinished) and event.round == 3:
+            raise KeyboardInterrupt
+
+    with pytest.raises(Resumable):
+        run(plan, out=tmp_path / "half", watch=stop)
+    half = resume(tmp_path / "half" / "tiny" / "federated-seed0")
+    assert half.scores()["metrics"] == whole.scores()["metrics"]
+    assert half.scores()["per_site"] == whole.scores()["per_site"]
+
+
+def test_segmentations_by_personal_models_are_measured_and_not_drawn(slices_plan, tmp_path) -> None:
+    plan = slices_plan().model_copy(update={"strategy": StrategyPlan(name="ditto")})
+    found = run(plan, out=tmp_path)
+    assert found.scores()["metrics"]["dice"]["value"] > 0
+    assert not (found.path / "figures" / "overlays.npz").exists()

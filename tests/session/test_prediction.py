@@ -15,12 +15,33 @@ def all_among(tested, found) -> bool:
 
 
 def test_the_test_rows_get_the_same_probabilities_again(plan_with, images, tmp_path) -> None:
-    run_folder = run(plan_with(rounds={"num": 1}), out=tmp_path)
+    run_folder = run(plan_with(recipe={"lr": 0.5}), out=tmp_path)
     again = predict(run_folder, [images])
     assert len(again) == 90
     assert run_folder.scores()["temperature"] not in (None, 1.0)
     assert all_among(run_folder.predictions(), again)
     assert list(again[0].probabilities) == ["left", "none", "right"]
+
+
+@pytest.mark.parametrize("how", ["site", "percentiles"])
+def test_harmonised_test_rows_get_their_probabilities_again_if_it_is_said_where_they_come_from(plan_with, images, tmp_path, how) -> None:
+    run_folder = run(plan_with(data={"harmonise": how}), out=tmp_path)
+    tested, notes = run_folder.predictions(), []
+
+    def answers(**further) -> set:
+        return {tuple(round(p, 5) for p in found.probabilities.values()) for found in predict(run_folder, [images], **further)}
+
+    by_site = {name: answers(site=name, watch=notes.append) for name in ("north", "south", "east")}
+    assert all(tuple(row.round(5)) in by_site[site] for site, row in zip(tested.sites, tested.probabilities, strict=True))
+    assert not notes
+    plain = answers(watch=notes.append)
+    assert len(notes) == 1 and "--site: north, south, east" in notes[0].text
+    assert not {tuple(row.round(5)) for row in tested.probabilities} <= plain
+
+
+def test_a_site_is_of_no_use_to_a_model_that_takes_images_as_they_are(plan_with, images, tmp_path) -> None:
+    with pytest.raises(PlanError, match="leave out --site"):
+        predict(run(plan_with(), out=tmp_path), [images], site="north")
 
 
 def test_an_unreadable_image_gets_its_reason_and_the_others_go_on(plan_with, images, tmp_path) -> None:

@@ -16,7 +16,7 @@ import numpy as np
 TEMPERATURES = tuple(np.geomspace(0.1, 10.0, 61).tolist())  # steps of 8 %; `fitted` goes between them
 SMALLEST = float(np.finfo(np.float32).smallest_subnormal) / 2  # probabilities were float32: a 0 goes below every other
 LARGEST = 1 - 2.0**-25  # of a finding; and a 1 above every other
-FLAT = 1e-9  # of the largest sum: differences that are rounding
+PRIOR_SD = 1.0  # of log T: with 95 % T is between 1/7 and 7
 
 
 def scaled(probabilities: np.ndarray, temperature: float, *, is_multilabel: bool) -> np.ndarray:
@@ -44,19 +44,19 @@ def loss_sums(probabilities: np.ndarray, truth: np.ndarray, sizes: Sequence[int]
 
 
 def fitted(sums: np.ndarray, temperatures: Sequence[float] = TEMPERATURES) -> float:
-    """The temperature where the summed NLL is least, by a parabola in log T through the lowest sum and its neighbours.
+    """The temperature where the summed NLL is least, by a parabola in log T through the lowest sum and its neighbours; within the grid.
 
-    sums: (T,), added up over sites. temperatures: evenly spaced in log T. Where the curve still falls, or is flat, towards the lowest of
-    them, the rows set no bound (every one is named rightly, or nothing was learnt) and the result is 1; the highest is the result where
-    more would be better still."""
-    best = int(sums.argmin())
-    if sums[0] - sums[best] <= FLAT * np.abs(sums).max():
-        return 1.0
-    if best == len(sums) - 1:
-        return float(temperatures[-1])
-    left, middle, right = sums[best - 1 : best + 2]
-    step = np.log(temperatures[best + 1] / temperatures[best])
-    return float(temperatures[best] * np.exp(step * (left - right) / (2 * (left - 2 * middle + right))))
+    sums: (T,), added up over sites. temperatures: evenly spaced in log T. Beyond Guo et al., log T has the prior N(0, 1), which adds
+    (log T)^2 / 2: nothing beside thousands of rows. Without it a few rows that are all named rightly would set no bound, and the result
+    would be certainty; with no rows at all it is 1."""
+    log_t = np.log(temperatures)
+    cost = sums + log_t**2 / (2 * PRIOR_SD**2)
+    best = int(cost.argmin())
+    if best in (0, len(cost) - 1):
+        return float(temperatures[best])
+    left, middle, right = cost[best - 1 : best + 2]
+    step = log_t[best + 1] - log_t[best]
+    return float(np.exp(log_t[best] + step * (left - right) / (2 * (left - 2 * middle + right))))
 
 
 def _evidence(probabilities: np.ndarray, is_multilabel: bool) -> np.ndarray:
