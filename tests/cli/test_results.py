@@ -28,21 +28,21 @@ def test_unreadable_images_alone_still_make_a_table() -> None:
 
 def test_an_unreadable_image_leaves_the_others_and_exits_with_3(wardround: Run, monkeypatch: pytest.MonkeyPatch, tmp_path: Path,
                                                                 capsys: pytest.CaptureFixture[str]) -> None:
-    monkeypatch.setattr(session, "predict", lambda run, paths, out: [READABLE, UNREADABLE])
+    monkeypatch.setattr(session, "predict", lambda run, paths, out, **further: [READABLE, UNREADABLE])
     assert wardround("predict", "run", "folder", "--csv", tmp_path / "out.csv") == 3
     assert (tmp_path / "out.csv").read_text() == as_csv([READABLE, UNREADABLE])
     assert "1 of 2 images could not be read" in capsys.readouterr().err
 
 
 def test_predictions_go_to_the_terminal_as_csv(wardround: Run, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]) -> None:
-    monkeypatch.setattr(session, "predict", lambda run, paths, out: [READABLE])
+    monkeypatch.setattr(session, "predict", lambda run, paths, out, **further: [READABLE])
     assert wardround("predict", "run", "folder") == 0
     assert capsys.readouterr().out == as_csv([READABLE])
 
 
 def test_a_folder_that_cannot_take_the_table_is_named(wardround: Run, monkeypatch: pytest.MonkeyPatch, tmp_path: Path,
                                                       capsys: pytest.CaptureFixture[str]) -> None:
-    monkeypatch.setattr(session, "predict", lambda run, paths, out: [READABLE])
+    monkeypatch.setattr(session, "predict", lambda run, paths, out, **further: [READABLE])
     assert wardround("predict", "run", "folder", "--csv", tmp_path / "none" / "out.csv") == 1
     assert f"{tmp_path / 'none'}" in capsys.readouterr().err
 
@@ -59,6 +59,21 @@ def test_report_is_written_anew_and_predict_reads_the_run(wardround: Run, plan: 
     rows = list(csv.DictReader(capsys.readouterr().out.splitlines()))
     assert len(rows) == 45
     assert all(abs(float(row["p_left"]) + float(row["p_right"]) - 1) < 1e-5 for row in rows)
+
+
+def test_the_site_of_an_image_chooses_its_grey_values_and_without_it_a_line_says_so(
+        wardround: Run, plan: Path, images: Path, tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
+    assert wardround("run", plan, "--out", tmp_path, "--set", "rounds.num=1", "--set", "data.harmonise=site") == 0
+    folder, image = tmp_path / "tiny" / "federated-seed0", next((images / "left").iterdir())
+    capsys.readouterr()
+    assert wardround("predict", folder, image, "--site", "north") == 0
+    assert capsys.readouterr().err == ""
+    assert wardround("predict", folder, image) == 0
+    shown = capsys.readouterr()
+    assert "not said where the images come from" in shown.err and "--site: north, south." in shown.err
+    assert shown.out.startswith("path,p_left,p_right,error")
+    assert wardround("predict", folder, image, "--site", "nord") == 2
+    assert "Did you mean 'north'?" in capsys.readouterr().err
 
 
 def test_a_folder_that_is_no_run_is_named(wardround: Run, tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:

@@ -72,6 +72,13 @@ def test_first_weights_are_said_without_their_path(sample: Any, write: Any, weig
     assert "/secret" not in text
 
 
+def test_harmonised_grey_values_are_said(sample: Any, write: Any) -> None:
+    run = read_run(write.run(sample(num_test=60, rounds=1)))
+    said = [" ".join(story.what_was_done(run.plan.model_copy(update={"data": run.plan.data.model_copy(update={"harmonise": how})}), run))
+            for how in ("none", "site", "percentiles")]
+    assert [("grey values" in text, "percentiles" in text) for text in said] == [(False, False), (True, False), (True, True)]
+
+
 @pytest.mark.parametrize(("patch", "said"), [((32, 48, 48), "patches of 32 × 48 × 48 voxels"), ((1, 64, 64), "single slices of 64 × 64")])
 def test_volumes_are_described(masks: Any, write: Any, patch: tuple[int, int, int], said: str) -> None:
     run = read_run(write.run(masks(rounds=1)))

@@ -19,13 +19,16 @@ app = typer.Typer()
 
 ImagePaths = Annotated[list[Path], typer.Argument(metavar="PATH...", help="Images, or folders of images.", show_default=False)]
 MaskFolder = Annotated[Path | None, typer.Option("--out", metavar="DIR", help="Where masks are written, of a model that segments.")]
+ImagesSite = Annotated[str | None, typer.Option("--site", metavar="NAME", help="The run's hospital that the images come from; needed if "
+                                                                               "data.harmonise mapped its grey values.")]
 CsvPath = Annotated[Path | None, typer.Option("--csv", metavar="FILE", help="Write the table here instead of to the terminal.")]
 Folder = Annotated[Path, typer.Argument(metavar="RUN", help="The folder of a run or of a comparison.", show_default=False)]
 
 
 @app.command(epilog=examples("wardround predict runs/NAME scan.png", "wardround predict runs/NAME FOLDER --csv predictions.csv",
+                     "wardround predict runs/NAME scan.png --site north",
                      "wardround predict runs/lgg-mri/federated-seed0 scan.tif --out masks/"))
-def predict(run: RunPath, paths: ImagePaths, csv_path: CsvPath = None, out: MaskFolder = None) -> None:
+def predict(run: RunPath, paths: ImagePaths, csv_path: CsvPath = None, out: MaskFolder = None, site: ImagesSite = None) -> None:
     """Give each image a probability for every class, or a mask. Not for clinical use.
 
     The table has a row an image: path, a column p_CLASS for each class or the mask's file, and an error where an image cannot be
@@ -36,7 +39,8 @@ def predict(run: RunPath, paths: ImagePaths, csv_path: CsvPath = None, out: Mask
     from wardround.errors import DataError
     from wardround.runs.folder import write_text
 
-    predictions = session.predict(run, paths, out)
+    with console.watching() as watch:
+        predictions = session.predict(run, paths, out, site=site, watch=watch)
     text = as_csv(predictions)
     if csv_path is None:
         console.say(text.rstrip("\n"))

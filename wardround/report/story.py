@@ -27,6 +27,9 @@ POLICIES = {
 
 SCALES = {"fixed": "the same fixed scale for all", "image": "zero mean and unit variance in each image",
           "imagenet": "the scale of ImageNet's images"}
+HARMONISED = {
+    "none": "", "site": " Before that, each hospital's grey values were shifted and stretched to a mean and a deviation common to all.",
+    "percentiles": " Before that, the percentiles of each hospital's grey values were mapped onto those common to all."}
 WEIGHTED = dict.fromkeys(("binary", "multiclass", "segmentation"), ", classes weighted to count the same") | {
     "multilabel": ", in which the images with a finding count as much as those without (a weight of at most 20)"}
 DECISIONS = dict.fromkeys(("binary", "multiclass"), "An image is given the class with the highest probability.") | {
@@ -128,7 +131,7 @@ def _images(plan: Plan, run: RunMaterial) -> str:
     channels = "grey" if plan.data.channels == 1 else "colour" if run.task != "segmentation" else f"{plan.data.channels} channels"
     prepared = (f"Images were resized to {plan.data.size} × {plan.data.size} pixels ({channels}), with brightness brought to "
                 f"{SCALES[plan.data.normalise]}.") if plan.data.dims == 2 else _volumes(plan, run)
-    return f"{prepared} Random changes while training: {words.listing(changes) or 'none'}."
+    return f"{prepared}{HARMONISED[plan.data.harmonise]} Random changes while training: {words.listing(changes) or 'none'}."
 
 
 def _volumes(plan: Plan, run: RunMaterial) -> str:

@@ -6,9 +6,11 @@ from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass, field
 from pathlib import Path
 
+import numpy as np
 import torch
 from torch import Tensor
 
+from wardround.core.events import Note, Watch
 from wardround.data.cache import resized
 from wardround.data.geometry import prepared_volume
 from wardround.data.readers.image import load, to_uint8
@@ -17,6 +19,7 @@ from wardround.data.volumes import read_volume
 from wardround.errors import DataError, ImageError, PlanError
 from wardround.runs.folder import RunFolder
 from wardround.session.masking import write_mask
+from wardround.session.notebook import watching
 from wardround.session.trained import Trained
 
 SUFFIXES = {".png", ".jpg", ".jpeg", ".tif", ".tiff", ".bmp", ".dcm", ".nii", ".gz"}
@@ -32,13 +35,17 @@ class Prediction:
     error: str = ""
 
 
-def predict(run: RunFolder | Path | str, paths: Sequence[Path | str], out: Path | None = None) -> list[Prediction]:
+def predict(run: RunFolder | Path | str, paths: Sequence[Path | str], out: Path | None = None, *, site: str | None = None,
+            watch: Watch | None = None) -> list[Prediction]:
     """Answers for images and all images below folders, in order; an unreadable image gets an error, the others go on.
 
     A volume whose channels lie in several files is named by its folder, or by the file of its first channel. out: where mask files
-    are written, needed by a model that segments.
+    are written, needed by a model that segments. site: the hospital that the images come from, where the run has harmonised grey
+    values. watch: gets a note if it is needed and not given; without a watcher a notebook shows it.
     """
     trained = Trained.of(run if isinstance(run, RunFolder) else RunFolder(Path(run)))
+    with watching(watch) as told:
+        table = _table(trained, site, told)
     if trained.task == "segmentation":
         _open(out)
     found: list[Prediction] = []
@@ -47,10 +54,23 @@ def predict(run: RunFolder | Path | str, paths: Sequence[Path | str], out: Path 
             if out is not None and trained.task == "segmentation":
                 found.append(Prediction(path=path, mask=write_mask(trained, root, image, out, {done.mask for done in found})))
             else:
-                found.append(Prediction(path=path, probabilities=_probabilities(trained, root, image)))
+                found.append(Prediction(path=path, probabilities=_probabilities(trained, root, image, table)))
         except ImageError as error:
             found.append(Prediction(path=path, error=str(error)))
     return found
+
+
+def _table(trained: Trained, site: str | None, watch: Watch) -> np.ndarray | None:
+    """(256,) uint8: the common scale's grey value of each of the site's; None where images are taken as they are."""
+    greys = trained.greys
+    if site is None:
+        if greys is not None:
+            watch(Note(text="This model was trained on harmonised grey values, and it was not said where the images come from: they are "
+                            f"taken as they are, which may cost accuracy. Say it with --site: {', '.join(greys.sites)}."))
+        return None
+    if greys is None:
+        raise PlanError("this model takes the images of all hospitals as they are (data.harmonise = 'none'): leave out --site")
+    return greys.table(site)
 
 
 def _open(out: Path | None) -> None:
@@ -88,16 +108,16 @@ def _image(file: Path, suffixes: Sequence[str]) -> str:
     return file.name.removesuffix(suffixes[0]) + "{" + ",".join(suffixes) + "}"
 
 
-def _probabilities(trained: Trained, root: Path, image: str) -> dict[str, float]:
-    probabilities = trained.probabilities(_tensor(trained, root, image)[None])[0]
+def _probabilities(trained: Trained, root: Path, image: str, table: np.ndarray | None) -> dict[str, float]:
+    probabilities = trained.probabilities(_tensor(trained, root, image, table)[None])[0]
     return dict(zip(trained.classes, probabilities.tolist(), strict=True))
 
 
-def _tensor(trained: Trained, root: Path, image: str) -> Tensor:
-    """The image in network units, as training saw it."""
+def _tensor(trained: Trained, root: Path, image: str, table: np.ndarray | None) -> Tensor:
+    """The image in network units, as training saw it. table: of its site's grey values."""
     data = trained.data
     if data.dims == 3:
         array, _ = prepared_volume(read_volume(root, image, channels=data.channels), spacing_mm=data.spacing_mm, shape=data.patch)
         return torch.from_numpy(array).float()
     pixels = resized(to_uint8(load(root, image)), size=data.size, channels=data.channels)
-    return normalise(torch.tensor(pixels)[None], data.normalise)[0]
+    return normalise(torch.tensor(pixels if table is None else table[pixels])[None], data.normalise)[0]

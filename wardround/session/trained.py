@@ -15,6 +15,7 @@ from torch import Tensor
 from wardround.build import network_shape
 from wardround.core.params import FlatModel
 from wardround.data.catalogue import Task
+from wardround.data.harmonise import Greys
 from wardround.errors import WardroundError
 from wardround.evaluation.temperature import scaled
 from wardround.models.build import build_model
@@ -62,6 +63,12 @@ class Trained:
     @property
     def classes(self) -> tuple[str, ...]:
         return tuple(self.record["classes"])
+
+    @property
+    def greys(self) -> Greys | None:
+        """The common scale of grey values, if the run had one."""
+        record = self.record.get("greys")  # runs of old have none
+        return None if record is None else Greys.from_record(record)
 
     def probabilities(self, images: Tensor) -> np.ndarray:
         """(B, C) float64 of labelled images in network units, at the run's temperature."""
