@@ -3,8 +3,8 @@
 from __future__ import annotations
 
 import hashlib
-from collections.abc import Sequence
-from dataclasses import dataclass, replace
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass, field, replace
 from pathlib import Path
 from typing import Any
 
@@ -14,10 +14,12 @@ from safetensors.torch import save_file
 from wardround.build import Arm, ArmBlueprint
 from wardround.core.exchange import EvaluateOrder, Rows, SiteFailed, SiteReport
 from wardround.core.predictions import Measured, Predictions, Results
+from wardround.core.tally import Tally
 from wardround.data.catalogue import suffixes_of
 from wardround.data.prepare import Prepared
 from wardround.errors import SiteError
 from wardround.evaluation import scores as judging
+from wardround.evaluation.metrics import from_tally
 from wardround.evaluation.operating_point import threshold as choose_threshold
 from wardround.evaluation.segmentation import measure_names, scored_regions
 from wardround.evaluation.temperature import TEMPERATURES, fitted, scaled
@@ -25,26 +27,33 @@ from wardround.fleet.base import Fleet
 from wardround.rounds.course import Course
 from wardround.runs.folder import write_json
 from wardround.session import gallery
+from wardround.strategies.base import Personal
 
 
 @dataclass(frozen=True, kw_only=True, eq=False)
 class Judged:
     """The best round's results on test rows (rows: their catalogue rows), with temperature and threshold fixed on validation.
 
-    raw: the results before the temperature. temperature: None of segmentations."""
+    raw: the results before the temperature. temperature: None of segmentations. elsewhere: sums over the other sites' test rows of each
+    site's own model, None where there are none; empty if the plan does not ask for it."""
 
     tested: Results
     raw: Results
     rows: np.ndarray
     temperature: float | None
     threshold: float | None
+    elsewhere: Mapping[str, Tally | None] = field(default_factory=dict)
 
 
 def test(blueprint: ArmBlueprint, prepared: Prepared, course: Course, fleet: Fleet) -> Judged:
     """Fix temperature and threshold on validation rows, then read the test rows once."""
     temperature, threshold = fixed(blueprint, prepared, course, fleet)
-    raw, rows = results(blueprint, prepared, asked(fleet, order_of(course, "test", detail=True)))
-    return Judged(tested=at_temperature(raw, temperature), raw=raw, rows=rows, temperature=temperature, threshold=threshold)
+    order = order_of(blueprint, course, "test", detail=True)
+    order = replace(order, elsewhere=order.is_personal and blueprint.plan.evaluation.elsewhere)
+    reports = asked(fleet, order)
+    raw, rows = results(blueprint, prepared, reports)
+    return Judged(tested=at_temperature(raw, temperature), raw=raw, rows=rows, temperature=temperature, threshold=threshold,
+                  elsewhere={report.site: report.elsewhere for report in reports} if order.elsewhere else {})
 
 
 def fixed(blueprint: ArmBlueprint, prepared: Prepared, course: Course, fleet: Fleet) -> tuple[float | None, float | None]:
@@ -54,7 +63,7 @@ def fixed(blueprint: ArmBlueprint, prepared: Prepared, course: Course, fleet: Fl
     temperatures = TEMPERATURES if has_probabilities and blueprint.plan.evaluation.calibrate else ()
     if not (is_binary or temperatures) or not any(len(rows.val) for rows in blueprint.rows.values()):
         return temperature, threshold
-    reports = asked(fleet, order_of(course, "val", detail=is_binary, temperatures=temperatures))
+    reports = asked(fleet, order_of(blueprint, course, "val", detail=is_binary, temperatures=temperatures))
     if temperatures:
         temperature = fitted(np.sum([report.loss_sums for report in reports if report.loss_sums is not None], axis=0))
     if is_binary:
@@ -63,9 +72,10 @@ def fixed(blueprint: ArmBlueprint, prepared: Prepared, course: Course, fleet: Fl
     return temperature, threshold
 
 
-def order_of(course: Course, rows: Rows, *, detail: bool, temperatures: tuple[float, ...] = ()) -> EvaluateOrder:
+def order_of(blueprint: ArmBlueprint, course: Course, rows: Rows, *, detail: bool, temperatures: tuple[float, ...] = ()) -> EvaluateOrder:
     """The order to evaluate the best round."""
-    return EvaluateOrder(round=course.best_round, params=course.best, rows=rows, detail=detail, temperatures=temperatures)
+    return EvaluateOrder(round=course.best_round, params=course.best, rows=rows, detail=detail, temperatures=temperatures,
+                         is_personal=isinstance(blueprint.strategy, Personal))
 
 
 def asked(fleet: Fleet, order: EvaluateOrder) -> list[SiteReport]:
@@ -119,6 +129,8 @@ def scores(blueprint: ArmBlueprint, prepared: Prepared, arm: Arm, course: Course
     for site in prepared.site_names:
         held = {f"num_{rows}": len(prepared.rows(site, rows)) for rows in ("train", "val", "test")}
         per_site[site] = {**held, **per_site.get(site, {"num_test": 0, "metrics": {}})}  # of segmentation num_test counts patients
+        if site in judged.elsewhere:
+            per_site[site]["elsewhere"] = abroad(judged.elsewhere[site])
     tested, confusion = judged.tested, None
     if isinstance(tested, Predictions) and not tested.is_multilabel:
         confusion = judging.confusion(tested, judged.threshold).tolist()
@@ -131,6 +143,11 @@ def scores(blueprint: ArmBlueprint, prepared: Prepared, arm: Arm, course: Course
             "metrics": judging.test_scores(tested, **settings), "published": judging.published(tested, **settings),
             "per_site": per_site, "confusion": confusion, "regions": {name: list(parts) for name, parts in blueprint.regions.items()},
             "classes": list(prepared.catalogue.classes), "without": list(course.dropped)}
+
+
+def abroad(tally: Tally | None) -> dict[str, float | None] | None:
+    """Scores by metric; None if nobody else has test rows."""
+    return None if tally is None else {name: judging.known(value) for name, value in from_tally(tally).items()}
 
 
 def uncalibrated(raw: Results) -> dict[str, float | None] | None:
@@ -159,19 +176,23 @@ def write_model(folder: Path, blueprint: ArmBlueprint, prepared: Prepared, cours
     write_json(folder / "model.json", {
         "model": plan.model.model_dump(mode="json"), "task": blueprint.task, "classes": list(blueprint.classes),
         "data": plan.data.model_dump(mode="json", exclude={"folder", "phantoms", "max_failed"}), "precision": plan.engine.precision,
-        "layout": plan.engine.layout,
+        "layout": plan.engine.layout, "personal": plan.strategy.name if isinstance(blueprint.strategy, Personal) else None,
         "loss": plan.recipe.loss, "temperature": judged.temperature, "threshold": judged.threshold,
         "mask_values": {str(value): label for value, label in prepared.catalogue.mask_values.items()},
         "suffixes": list(suffixes_of(prepared.catalogue.images[0])),
+        "greys": None if prepared.greys is None else prepared.greys.record(),
         "best_round": course.best_round, "parameters": course.best.layout.num_trainable, "phantom": prepared.catalogue.phantom,
         "dataset": prepared.catalogue.name, "licence": prepared.catalogue.licence, "fingerprint": prepared.fingerprint,
         "notice": "A research model. Not for clinical use."})
 
 
 def write_gallery(folder: Path, judged: Judged, blueprint: ArmBlueprint, prepared: Prepared, course: Course) -> None:
-    """The images that the report shows: the surest wrong answers, or the best, median and worst segmentation."""
+    """The images that the report shows: the surest wrong answers, or the best, median and worst segmentation.
+
+    No segmentations of personal models: they would have to be drawn at the sites."""
     folder.mkdir(exist_ok=True)
     if isinstance(judged.tested, Measured):
-        gallery.write_overlays(folder, judged.tested, judged.rows, blueprint, course.best)
+        if not isinstance(blueprint.strategy, Personal):
+            gallery.write_overlays(folder, judged.tested, judged.rows, blueprint, course.best)
     elif not judged.tested.is_multilabel:
         gallery.write_errors(folder, judged.tested, judged.rows, prepared)
