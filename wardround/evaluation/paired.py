@@ -12,7 +12,7 @@ from wardround.evaluation.metrics import ratio as divide
 from wardround.evaluation.scores import Entry, draw_tests, known, mean_draws
 from wardround.plan.schema import EvaluationPlan
 
-PAIRS = (("federated", "pooled"), ("federated", "local"))
+PAIRS = (("federated", "pooled"), ("federated", "ensemble"), ("federated", "local"))
 
 
 def compare(arms: Mapping[str, Sequence[Sequence[Results]]], thresholds: Mapping[str, Sequence[Sequence[float | None]]], *,

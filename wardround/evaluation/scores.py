@@ -70,9 +70,9 @@ def draw_tests(models: Sequence[tuple[Results, float | None]], plan: EvaluationP
     """Measure models, each with its threshold, on the same resamples of the test rows.
 
     Rows may come in any order; WardroundError unless all models were given the same test cases of the same truth and patients."""
-    tested = [_by_case(_rows(predictions, "test")) for predictions, _ in models]
+    tested = [by_case(_rows(predictions, "test")) for predictions, _ in models]
     for other in tested[1:]:
-        _check_same(tested[0], other)
+        check_same(tested[0], other)
     return _draw([(rows, threshold) for rows, (_, threshold) in zip(tested, models, strict=True)], plan, seed)
 
 
@@ -133,11 +133,13 @@ def _rows(results: Kept, *splits: str) -> Kept:
     return rows
 
 
-def _by_case(results: Kept) -> Kept:
+def by_case(results: Kept) -> Kept:
+    """The same rows in the order of their cases."""
     return results.take(np.argsort(results.cases, kind="stable"))
 
 
-def _check_same(first: Results, other: Results) -> None:
+def check_same(first: Results, other: Results) -> None:
+    """WardroundError unless both, in the order of cases, have the same cases, classes, truth and patients."""
     if _answers(first) != _answers(other) or not np.array_equal(first.cases, other.cases):
         raise WardroundError(f"models can be compared only on the same test cases and classes: one has {len(first)} cases of "
                              f"{_answers(first)}, another has {len(other)} of {_answers(other)}, or other cases. "
