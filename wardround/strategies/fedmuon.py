@@ -88,4 +88,5 @@ def orthogonal(matrix: Tensor) -> Tensor:
     for _ in range(NUM_ITERATIONS):
         square = x @ x.T
         x = a * x + (b * square + c * square @ square) @ x
-    return (x.T if rows > columns else x) * sqrt(max(1.0, rows / columns))
+    whole: Tensor = (x.T if rows > columns else x) * sqrt(max(1.0, rows / columns))
+    return whole

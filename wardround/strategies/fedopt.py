@@ -10,7 +10,7 @@ from typing import cast
 import torch
 from torch import Tensor
 
-from wardround.core.exchange import Update
+from wardround.core.exchange import Order, Update
 from wardround.core.params import Params
 from wardround.core.state import State
 from wardround.errors import PlanError
@@ -30,7 +30,8 @@ class FedOpt(FedAvg, ABC):
     """FedAvg with an adaptive step at the server, Delta being the mean change:
     m = beta1 m + (1 - beta1) Delta, v as the variant says from v = tau^2 on, w = w + eta m / (sqrt(v) + tau).
 
-    As in the paper, moments are not corrected for their beginning. Buffers get the plain mean.
+    As in the paper, moments are not corrected for their beginning. Buffers get the plain mean. The plan's schedule is that of eta, and
+    sites keep recipe.lr: m / sqrt(v) would hardly see that the sites' changes become smaller.
     """
 
     server_lr: float  # eta: about how far a number moves in a round, whatever the recipe's lr
@@ -53,6 +54,9 @@ class FedOpt(FedAvg, ABC):
         second.trainable.fill_(self.tau**2)
         return Moments(round=0, params=params, num_sites=num_sites, first=params.zeros(), second=second)
 
+    def order(self, state: State) -> Order:
+        return Order(round=state.round + 1, params=state.params, recipe=self.recipe)
+
     def aggregate(self, state: State, updates: Iterable[Update]) -> State:
         held = cast(Moments, state)  # `begin` made it
         change = self.combine(updates)
@@ -60,7 +64,7 @@ class FedOpt(FedAvg, ABC):
         first, second = held.first * self.beta1, held.second.clone()
         first.trainable.add_(delta, alpha=1 - self.beta1)
         self.gather(second.trainable, delta.square())
-        torch.div(first.trainable, second.trainable.sqrt().add_(self.tau), out=delta).mul_(self.server_lr)
+        torch.div(first.trainable, second.trainable.sqrt().add_(self.tau), out=delta).mul_(self.server_lr * self.lr_factor(state.round + 1))
         return replace(held, round=state.round + 1, params=change.add_(state.params), first=first, second=second)
 
 
