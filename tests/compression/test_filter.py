@@ -213,6 +213,13 @@ def test_the_loss_is_the_stored_one_beside_that_of_whole_updates(kind, rounds, l
     assert final_loss(rounds=rounds, exchange=ExchangePlan(updates=kind, top_share=0.05)) == pytest.approx(loss, rel=TOLERANCE)
 
 
+def test_an_average_is_taken_of_what_the_server_has() -> None:
+    blueprint = toy_blueprint(rounds=RoundsPlan(num=2, metric="loss", average="swa", average_from=0.0),
+                              exchange=ExchangePlan(updates="int8"))
+    (one, _), (two, _) = toy_run(blueprint, stop_after=1), toy_run(blueprint)
+    assert torch.allclose(two.answer.flat, (one.state.params + two.state.params).flat / 2, atol=1e-6)
+
+
 def test_an_arm_of_one_site_sends_nothing_and_is_not_compressed() -> None:
     plan = Plan(name="p", exchange=ExchangePlan(updates="int8"))
     assert make_filter(plan_of_arm(plan, "pooled", 3).exchange) is None
