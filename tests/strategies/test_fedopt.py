@@ -82,5 +82,6 @@ def test_the_stored_result_is_found_again(variant: type[FedOpt], loss: float) ->
 def test_the_schedule_is_the_server_s_and_sites_keep_their_rate(variant: type[FedOpt]) -> None:
     whole, half = variant(recipe=Recipe(lr=0.3)), variant(recipe=Recipe(lr=0.3), lr_factor=lambda t: 0.5)
     moved = [one.aggregate(one.begin(params(0.0, 0.0, 0.0), 1), [update("a", 2.0, -1.0, 4.0)]).params.flat for one in (whole, half)]
-    assert moved[1].tolist() == pytest.approx([moved[0][0] / 2, moved[0][1] / 2, 4.0])  # the buffer moves by the plain mean
+    assert torch.allclose(moved[1][:2], moved[0][:2] / 2)
+    assert moved[1][2] == 4  # the buffer moves by the plain mean
     assert half.order(half.begin(params(0.0, 0.0, 0.0), 1)).recipe.lr == 0.3
