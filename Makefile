@@ -5,7 +5,7 @@ VENV := .venv
 BIN := $(VENV)/bin
 STAMP := $(VENV)/.installed
 
-.PHONY: help setup demo test lint bench bench-speed clean
+.PHONY: help setup demo test lint bench bench-speed bench-quality clean
 
 help:
 	@echo "make setup             create $(VENV) and install wardround with its tools"
@@ -14,6 +14,7 @@ help:
 	@echo "make lint              ruff, mypy --strict, import contracts"
 	@echo "make bench             the results of benchmarks/RESULTS.md again, on real images: about three hours on 2 cores"
 	@echo "make bench-speed       how fast and how lean the engine is, against loops written by hand: about 25 minutes on 2 free cores"
+	@echo "make bench-quality     federated methods against pooled training, cell by cell; goes on where it was stopped"
 	@echo "make clean             remove $(VENV) and caches of tools"
 
 setup: $(STAMP)
@@ -45,6 +46,10 @@ bench-speed: setup
 	$(BIN)/python benchmarks/speed/decode.py --out benchmarks/speed/decode.json
 	$(BIN)/python benchmarks/speed/growth.py
 	$(BIN)/python benchmarks/speed/run.py
+
+bench-quality: setup
+	$(BIN)/python benchmarks/quality/run.py
+	$(BIN)/python benchmarks/quality/tables.py
 
 clean:
 	rm -rf $(VENV) .pytest_cache .mypy_cache .ruff_cache .import_linter_cache .hypothesis build dist

@@ -128,20 +128,25 @@ def of_site(held: dict[str, Any]) -> dict[str, Any]:
 
 
 def packed(results: Results) -> str:
-    """Values (n, C) as float16, zlib, base64."""
+    """Values (n, C) as float32, zlib, base64; of one class an image the last column is left out, for rows sum to 1.
+
+    float16 would do for accuracy, but its ties moved an AUROC of 24 images by 0.007 and an AUPRC of 500 by 0.005."""
     values = results.values if isinstance(results, Measured) else results.probabilities
-    return base64.b64encode(zlib.compress(values.astype(np.float16).tobytes(), 9)).decode()
+    if _sums_to_one(results):
+        values = values[:, :-1]
+    return base64.b64encode(zlib.compress(np.ascontiguousarray(values, np.float32).tobytes(), 9)).decode()
 
 
 def unpacked(text: str, rows: dict[str, Any]) -> np.ndarray:
-    """(n, C) float64. Of one class an image the largest probability is 1 minus the others: near 1 float16 has steps of 0.0005, and
-    ranks would be lost, but near 0 they are far finer."""
-    values = np.frombuffer(zlib.decompress(base64.b64decode(text)), np.float16).astype(np.float64).reshape(len(rows["cases"]), -1)
-    if "classes" in rows and np.ndim(rows["truth"]) == 1:
-        top = values.argmax(1)[:, None]
-        np.put_along_axis(values, top, 0, 1)
-        np.put_along_axis(values, top, 1 - values.sum(1, keepdims=True), 1)
+    """(n, C) float64 of what `packed` made. rows: test-rows-DIGEST.json."""
+    values = np.frombuffer(zlib.decompress(base64.b64decode(text)), np.float32).astype(np.float64).reshape(len(rows["cases"]), -1)
+    if "truth" in rows and np.ndim(rows["truth"]) == 1:
+        values = np.concatenate([values, np.maximum(1 - values.sum(1, keepdims=True), 0)], axis=1)
     return values
+
+
+def _sums_to_one(results: Results) -> bool:
+    return isinstance(results, Predictions) and not results.is_multilabel
 
 
 def keep_rows(results: Results, folder: Path) -> str:

@@ -21,7 +21,7 @@ from cells import Place, record_of
 from design import Cell
 
 from wardround.build import resolved
-from wardround.core.events import Event
+from wardround.core.events import Event, RunStarted
 from wardround.data.prepare import Prepared, prepare
 from wardround.errors import Resumable, WardroundError
 from wardround.plan.schema import Plan
@@ -137,15 +137,17 @@ def compute(cell: Cell, plan: Plan, prepared: Prepared, place: Place, parent: in
     sites = prepared.site_names if cell.arm == "local" else (None,)
     folders = [RunFolder(place.runs(cell) / run_name(cell.arm, cell.seed, site)) for site in sites]
     for site, folder in zip(sites, folders, strict=True):
-        start(plan, prepared, cell.arm, site, folder, partial(_orphaned, parent))
+        start(plan, prepared, cell.arm, site, folder, partial(_watch, parent))
     place.write(cell, record_of(cell, plan, prepared, folders, place))
     shutil.rmtree(place.runs(cell))
 
 
-def _orphaned(parent: int, event: Event) -> None:
+def _watch(parent: int, event: Event) -> None:
     """A study that was killed takes its cells with it: they would meet those of the next start."""
     if os.getppid() != parent:
         raise BrokenPipeError("the study's process is gone")
+    if isinstance(event, RunStarted):
+        print(f"{event.run}: {event.num_rounds} rounds, begins after round {event.resumed_from}")
 
 
 def _log(place: Place, cell: Cell) -> Path:

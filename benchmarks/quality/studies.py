@@ -77,10 +77,11 @@ STUDIES = (PNEUMONIAMNIST, BRAIN48)
 
 TOY = Study(  # a check of the machinery, in seconds: drawn images, chosen by its name only
     name="toy", title="Drawn images, 16 px", plan="pneumoniamnist", folder="", metric="auroc", seeds=2,
-    overrides=("data.size=16", "data.phantoms=120", "model.width=8", "sites.num=2", "evaluation.resamples=100", *schedule(2, 0.5)),
+    overrides=("data.size=16", "data.phantoms=120", "model.width=8", "recipe.batch_size=8", "sites.num=2", "evaluation.resamples=100",
+               *schedule(2, 0.5)),
     partitions=(
         Partition(name="iid", title="2 sites, IID", overrides=IID, methods=(
-            Method(name="pooled", arm="pooled"), Method(name="local", arm="local", seeds=1), Method(name="fedavg"),
+            Method(name="pooled", arm="pooled"), Method(name="local", arm="local", seeds=1), Method(name="fedavg", family="fedavg"),
             Method(name="fedprox", seeds=1, overrides=("strategy.name=fedprox", "strategy.mu=0.01")),
             Method(name="fedavg-short", seeds=1, overrides=schedule(2, 0.25), family="fedavg"))),
         Partition(name="dirichlet-1", title="2 sites, Dirichlet 1", overrides=("sites.partition=dirichlet", "sites.alpha=1"), methods=(
