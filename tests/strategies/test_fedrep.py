@@ -24,6 +24,23 @@ def test_a_round_by_hand() -> None:
     assert update.train_loss == (8.0 + 4.5) / 2
 
 
+def test_weight_decay_acts_on_what_is_trained_and_never_on_what_is_held_still() -> None:
+    """From body 2 and head 0, decay 0.125 a step: two steps of the head with the body at 2, two of the body with the head at 0.8125."""
+    strategy = FedRep(recipe=RECIPE.model_copy(update={"local_steps": 4, "weight_decay": 0.5}))
+    site = TargetSite("a", 1.0, 4.0, build=TwoLayers)
+    update = strategy.train(site, order_of(strategy, 2.0, 0.0))
+    assert site.memory["own"].tolist() == [0.8125]  # 0.25 * 2, then 0.875 * 0.5 + 0.25 * 1.5
+    assert update.delta.flat.tolist() == [0.076171875, 0.0]  # 0.875 * 2 + 0.25 * 1.1875, then 0.875 * 2.046875 + 0.25 * 1.140625
+
+
+def test_clipping_counts_the_gradient_of_what_is_trained_alone() -> None:
+    strategy = FedRep(recipe=RECIPE.model_copy(update={"clip_norm": 1.0}))
+    site = TargetSite("a", 1.0, 4.0, build=TwoLayers)
+    update = strategy.train(site, order_of(strategy, 0.0, 0.0))
+    assert site.memory["own"].tolist() == pytest.approx([0.25])
+    assert update.delta.flat.tolist() == pytest.approx([0.25, 0.0])
+
+
 @pytest.mark.parametrize(("steps", "share", "heads"), [(4, 0.5, [2, 2, 2]), (3, 0.5, [2, 1, 2]), (1, 0.5, [1, 0, 1]), (10, 0.1, [1, 1, 1]),
                                                        (5, 1.0, [5, 5, 5]), (5, 0.0, [0, 0, 0])])
 def test_head_and_body_share_a_round_s_batches_and_fractions_are_carried_on(steps: int, share: float, heads: list[int]) -> None:
