@@ -78,6 +78,7 @@ def test_pairs_of_arms_that_were_not_run_are_left_out(make_predictions: Make) ->
     assert list(run({"federated": [[rows]], "pooled": [[rows]]})) == ["federated/pooled"]
     assert run({"federated": [[rows]]}) == {}
     assert set(run({"federated": [[rows]], "pooled": [[rows]], "local": [[rows]]})) == {"federated/pooled", "federated/local"}
+    assert set(run({"federated": [[rows]], "ensemble": [[rows]]})) == {"federated/ensemble"}
 
 
 def test_arms_of_other_test_cases_are_refused(make_predictions: Make) -> None:

@@ -17,6 +17,7 @@ from wardround.core.events import Event, RoundFinished, RunFinished, RunStarted
 from wardround.core.predictions import Measured, Predictions, Results
 from wardround.data.catalogue import ALL, NO_FINDING, text_column
 from wardround.evaluation import paired
+from wardround.evaluation.ensemble import averaged
 from wardround.evaluation.operating_point import threshold
 from wardround.evaluation.scores import confusion, mean_scores, per_site, published, test_scores
 from wardround.evaluation.segmentation import measure_names, scored_regions
@@ -142,7 +143,7 @@ class Sample:
         is_one_class = self.task in ("binary", "multiclass")
         return {"arm": arm, "task": self.task, "phantom": self.phantom, "rounds": self.rounds, "best_round": max(1, self.rounds - 2),
                 "seconds": 312.0, "train_seconds": 280.0, "bytes_up": 480_000_000, "bytes_down": 490_000_000,
-                "num_test": int((found.splits == "test").sum()), "threshold": cut,
+                "num_test": int((found.splits == "test").sum()), "threshold": cut, "temperature": None, "uncalibrated": None,
                 "metrics": test_scores(found, threshold=cut, plan=plan, seed=0),
                 "published": published(found, threshold=cut, plan=plan, seed=0), "per_site": sites,
                 "confusion": confusion(found, cut).tolist() if is_one_class else None, "regions": {}, "classes": list(self.classes),
@@ -292,6 +293,9 @@ class Writer:
         runs: dict[str, list[list[str]]] = {"federated": [], "pooled": [], "local": []}
         arms: dict[str, list[dict[str, Any]]] = {"federated": [], "pooled": [], "local": []}
         models: dict[str, list[list[Results]]] = {"federated": [], "pooled": [], "local": []}
+        labelled = sample.task != "segmentation"
+        if labelled:
+            arms["ensemble"], models["ensemble"] = [], []
         for seed in range(seeds):
             for arm, skill in (("federated", 3.0), ("pooled", 3.3)):
                 found = sample.predictions(skill=skill, seed=10 * seed + len(arm))
@@ -305,6 +309,10 @@ class Writer:
             arms["local"].append(written[0] | {"metrics": mean_scores(local, thresholds=cuts, plan=plan, seed=0)})
             runs["local"].append(names)
             models["local"].append(local)
+            if labelled:
+                mean = averaged(local, [1.0] * len(local))
+                arms["ensemble"].append(sample.scores("ensemble", mean) | {"best_round": None})
+                models["ensemble"].append([mean])
         cuts_of = {arm: [[sample.cut(found) for found in run] for run in by_seed] for arm, by_seed in models.items()}
         pairs = paired.compare(models, cuts_of, plan=sample.plan.evaluation, seed=0)
         compare = {"plan": "sample", "seeds": list(range(seeds)), "arms": arms, "paired": pairs, "runs": runs,

@@ -50,7 +50,8 @@ def test_support_without_predictions_is_that_of_the_catalogue(run: RunMaterial) 
 def test_arms_stand_side_by_side(findings: Any, write: Any) -> None:
     comparison = read_comparison(write.comparison(findings(rounds=1)))
     blocks = view.details(facts(comparison.lead), comparison)
-    assert table(blocks).columns == ("Finding", "Test images with it", "AUROC, pooled", "AUROC, federated", "AUROC, local")
+    assert table(blocks).columns == ("Finding", "Test images with it", "AUROC, pooled", "AUROC, federated", "AUROC, ensemble",
+                                     "AUROC, local")
     (picture,) = [block for block in blocks if isinstance(block, Picture)]
     assert "The numbers are those of the federated model." in picture.caption
 

@@ -169,11 +169,43 @@ def test_a_comparison_of_two_arms_says_which(sample: Any, write: Any, edit_json:
 
     def drop_pooled(compare: dict[str, Any]) -> None:
         del compare["arms"]["pooled"], compare["runs"]["pooled"], compare["paired"]["federated/pooled"]
+        del compare["arms"]["ensemble"], compare["paired"]["federated/ensemble"]
 
     edit_json(folder / "compare.json", drop_pooled)
     page = read(write_compare_report(folder))
     assert "federated and local only" in page
     assert "of what pooling" not in page
+
+
+@pytest.mark.usefixtures("undrawn")
+def test_the_ensemble_stands_between_federated_and_local(sample: Any, write: Any) -> None:
+    folder = write.comparison(sample(num_test=60, rounds=2))
+    page = read(write_compare_report(folder))
+    assert re.findall(r'<div class="card (\w+)">', page) == ["pooled", "federated", "ensemble", "local"]
+    assert "all three on the same test images, and the ensemble of the hospitals&#39; own models" in page
+    assert "One method against 3 yardsticks" in page
+    assert "the hospitals&#39; own models asked together" in page.split('id="done"')[1]
+    assert {"paired-pooled.png", "paired-ensemble.png", "paired-local.png"} <= {path.name for path in (folder / "figures").iterdir()}
+
+
+@pytest.mark.usefixtures("undrawn")
+@pytest.mark.parametrize(("kind", "temperature", "said"), [
+    ("sample", 1.6, "1.60: validation images chose it, to make the network&#39;s answers less sure; before, the calibration error (ECE) "
+                    "was 0.200"),
+    ("findings", 0.5, "0.50: validation images chose it, to make the network&#39;s answers more sure"),
+    ("sample", 1.0, "1: the probabilities are the network&#39;s own")])
+def test_the_temperature_and_what_it_changed_are_told(request: Any, write: Any, edit_json: Any, kind: str, temperature: float,
+                                                      said: str) -> None:
+    folder = write.run(request.getfixturevalue(kind)(num_test=60, rounds=2))
+    edit_json(folder / "scores.json", lambda scores: scores.update(temperature=temperature, uncalibrated={"ece": 0.2, "brier": 0.3}))
+    assert said in read(write_run_report(folder)).split('id="calibration"')[1]
+
+
+@pytest.mark.usefixtures("undrawn")
+def test_a_run_from_before_temperatures_says_nothing_of_one(sample: Any, write: Any, edit_json: Any) -> None:
+    folder = write.run(sample(num_test=60, rounds=2))
+    edit_json(folder / "scores.json", lambda scores: [scores.pop(name) for name in ("temperature", "uncalibrated")])
+    assert "<dt>temperature</dt>" not in read(write_run_report(folder))
 
 
 def test_an_unfinished_run_is_refused_with_a_remedy(tmp_path: Path, sample: Any, write: Any) -> None:

@@ -37,8 +37,9 @@ def test_limits_follow_from_the_run(sample: Any, write: Any) -> None:
 
 def test_verdicts_are_sentences(sample: Any, write: Any) -> None:
     comparison = read_comparison(write.comparison(sample(num_test=120, rounds=1, without=("south",))))
-    assert story.verdict_sentences(comparison)[1:] == ["Federated training against each hospital alone: better.",
-                                                       "federated-seed0 finished without south."]
+    assert story.verdict_sentences(comparison)[1:] == [
+        "Federated training against the ensemble of the hospitals' own models: better.",
+        "Federated training against each hospital alone: better.", "federated-seed0 finished without south."]
 
 
 def test_headlines_name_what_was_tested(findings: Any, masks: Any, write: Any) -> None:

@@ -18,7 +18,7 @@ from matplotlib.layout_engine import ConstrainedLayoutEngine
 # Okabe and Ito 2008, "Color Universal Design": the order puts the best told apart first; yellow is last, it is pale on white.
 PALETTE = ("#0072B2", "#E69F00", "#009E73", "#CC79A7", "#56B4E9", "#D55E00", "#4D4D4D", "#F0E442")
 HATCHES = ("", "///", "...", "xxx")
-ARM_COLOURS = {"federated": "#0072B2", "pooled": "#4D4D4D", "local": "#D55E00"}
+ARM_COLOURS = {"federated": "#0072B2", "pooled": "#4D4D4D", "ensemble": "#009E73", "local": "#D55E00"}
 INK = "#1F2933"
 QUIET = "#6B7785"
 HAIR = "#D9DEE4"

@@ -137,7 +137,8 @@ def _primary(facts: Facts) -> Answer:
 def _arms(facts: Facts) -> Answer:
     present = [name for name, results in (facts.compare.get("arms") or {}).items() if results]
     if {"federated", "pooled", "local"} <= set(present):
-        return YES, "“How good”: all three on the same test images."
+        further = ", and the ensemble of the hospitals' own models" if "ensemble" in present else ""
+        return YES, f"“How good”: all three on the same test images{further}."
     if len(present) > 1:
         return PARTLY, f"“How good”: {words.listing(present)} only."
     return NO, "a single arm was run; “wardround compare” runs all three."
@@ -151,7 +152,8 @@ def _intervals(facts: Facts) -> Answer:
 
 def _paired(facts: Facts) -> Answer:
     if facts.compare.get("paired"):
-        return YES, "“How good”: difference and ratio on the same resamples. One method against two yardsticks: no Holm correction."
+        yardsticks = words.plural(len(facts.compare["paired"]), "yardstick")
+        return YES, f"“How good”: difference and ratio on the same resamples. One method against {yardsticks}: no Holm correction."
     return NO, "there is no second arm to compare with; “wardround compare” makes the comparison."
 
 

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from wardround.evaluation.calibration import recalibration
-from wardround.report import tables, words
+from wardround.report import story, tables, words
 from wardround.report.checklist import Facts
 from wardround.report.figures import Figures
 from wardround.report.material import Comparison
@@ -47,7 +47,7 @@ def calibration(facts: Facts, figures: Figures) -> list[Section]:
     if run.predictions is None:
         return [Section(anchor="calibration", title=title, blocks=(Text(text="Cannot be drawn: predictions.csv is absent."),))]
     numbers = [(words.metric(name), f"{words.estimate(facts.metrics, name)} (0 is perfect)")
-               for name in ("ece", "brier") if name in facts.metrics]
+               for name in ("ece", "brier") if name in facts.metrics] + story.temperature(run)
     if facts.is_binary:
         slope, intercept = recalibration(run.predictions)
         numbers += [("calibration slope", f"{words.number(slope)} (1 is perfect; below 1 the probabilities are too extreme)"),

@@ -15,6 +15,10 @@ from wardround.report.curves import Model
 from wardround.report.material import Comparison, RunMaterial, ordered_arms, trained_at, value_of
 from wardround.report.page import Picture
 
+PAIRED = (("federated/pooled", "ratio", "Federated divided by pooled"),
+          ("federated/ensemble", "difference", "Federated minus ensemble (the hospitals' own models asked together)"),
+          ("federated/local", "difference", "Federated minus local (mean of the hospitals alone)"))
+
 
 @dataclass(frozen=True)
 class Figures:
@@ -56,18 +60,19 @@ class Figures:
                         caption=f"Point: result on the test {comparison.lead.unit}s. Line: 95 % interval. Further {better} is better.")]
 
     def paired(self, comparison: Comparison, metrics: Sequence[str]) -> list[Picture]:
-        """The ratio to pooled and the difference to local, for metrics of which more is better."""
+        """The ratio to pooled and the differences to ensemble and local, for metrics of which more is better."""
         upward = [name for name in metrics if not words.lower_is_better(name)]
         made = []
-        for pair, kind, prefix in (("federated/pooled", "ratio", ""), ("federated/local", "difference", "difference_")):
+        for pair, kind, title in PAIRED:
+            prefix = "" if kind == "ratio" else "difference_"
             found = comparison.compare["paired"].get(pair) or {}
             rows = [Estimate(label=words.metric(name), value=_nan(found[name][kind]), low=_nan(found[name][f"{prefix}low"]),
                              high=_nan(found[name][f"{prefix}high"])) for name in upward if name in found]
             if not rows:
                 continue
-            title = "Federated divided by pooled" if kind == "ratio" else "Federated minus local (mean of the hospitals alone)"
             alt = "; ".join(f"{e.label} {words.interval(e.value, e.low, e.high)}" for e in rows)
-            made.append(Picture(name=f"paired-{kind}", figure=plots.paired(rows, kind=kind, title=title), alt=f"{title}: {alt}.",
+            made.append(Picture(name=f"paired-{pair.rpartition('/')[2]}", alt=f"{title}: {alt}.",
+                                figure=plots.paired(rows, kind=kind, title=title),
                                 caption="Tested on the same patients. A line that crosses the dashed one shows no difference."))
         return made
 

@@ -6,7 +6,7 @@ import math
 from collections.abc import Mapping, Sequence
 from typing import Any
 
-from wardround.report import curves, plots, words
+from wardround.report import curves, plots, story, words
 from wardround.report.canvas import Estimate
 from wardround.report.checklist import Facts
 from wardround.report.figures import Figures, estimate
@@ -144,8 +144,9 @@ def calibration(facts: Facts, figures: Figures) -> list[Section]:
     if run.plan.recipe.class_weights == "balanced":
         blocks.append(Text(text="This model was trained with rare findings weighted up. That helps it to rank images, but makes its "
                                 "probabilities too high: do not read them as risks.", is_caution=True))
-    blocks.append(Items(items=tuple((f"{words.metric(name)}, mean of findings", f"{words.estimate(facts.metrics, name)} (0 is perfect)")
-                                    for name in ("ece", "brier") if name in facts.metrics)))
+    numbers = [(f"{words.metric(name)}, mean of findings", f"{words.estimate(facts.metrics, name)} (0 is perfect)")
+               for name in ("ece", "brier") if name in facts.metrics]
+    blocks.append(Items(items=(*numbers, *story.temperature(run))))
     return [Section(anchor="calibration", title=title, blocks=tuple(blocks))]
 
 

@@ -19,7 +19,7 @@ from wardround.plan.schema import Plan
 from wardround.report.overlays import OverlayCase
 from wardround.runs.folder import RunFolder, read_json
 
-ARM_ORDER = ("pooled", "federated", "local")
+ARM_ORDER = ("pooled", "federated", "ensemble", "local")
 HEADLINES = {"binary": "auroc", "multiclass": "balanced_accuracy", "multilabel": "auroc", "segmentation": "dice"}  # task -> metric
 OVERLAYS = ("best", "median", "worst")  # patients in figures/overlays.npz
 
@@ -195,7 +195,7 @@ def value_of(scores: Mapping[str, Any], metric: str, part: str = "value") -> flo
 
 
 def ordered_arms(compare: Mapping[str, Any]) -> list[str]:
-    """The arms that were run: pooled, federated, local, then others."""
+    """The arms that were judged: pooled, federated, ensemble, local, then others."""
     present = [arm for arm, results in compare["arms"].items() if results]
     return sorted(present, key=lambda arm: (ARM_ORDER.index(arm) if arm in ARM_ORDER else len(ARM_ORDER), arm))
 

@@ -12,7 +12,7 @@ from wardround.plan.schema import Plan
 from wardround.report import classes, findings, segmentation, story, tables, words
 from wardround.report.checklist import Facts
 from wardround.report.figures import Figures
-from wardround.report.material import Comparison, RunMaterial, value_of
+from wardround.report.material import Comparison, RunMaterial, ordered_arms, value_of
 from wardround.report.page import Block, Code, Items, Rows, Section, Text
 from wardround.report.view import View
 
@@ -23,7 +23,7 @@ VIEWS: Mapping[str, View] = {"binary": classes.VIEW, "multiclass": classes.VIEW,
 def done(facts: Facts, runs: Sequence[RunMaterial]) -> Section:
     """The plan in words, and how the runs ended."""
     texts = [Text(text=text) for text in story.what_was_done(facts.plan, facts.run)]
-    arms = dict.fromkeys(run.scores["arm"] for run in runs)
+    arms = ordered_arms(facts.compare) if facts.compare else [run.scores["arm"] for run in runs]
     explained: list[Block] = []
     if len(arms) > 1:
         explained = [Items(items=tuple((words.arm(name), words.ARM_MEANINGS.get(name, "")) for name in arms))]

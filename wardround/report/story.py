@@ -61,7 +61,7 @@ def comparison_headline(comparison: Comparison) -> str:
 
 def verdict_sentences(comparison: Comparison) -> list[str]:
     """What the intervals allow to be said, a sentence for each pair of arms."""
-    against = {"pooled": "pooling all images", "local": "each hospital alone"}
+    against = {"pooled": "pooling all images", "ensemble": "the ensemble of the hospitals' own models", "local": "each hospital alone"}
     found = []
     for pair, by_metric in comparison.compare["paired"].items():
         first, _, second = pair.partition("/")
@@ -190,6 +190,17 @@ def _choice(plan: Plan, run: RunMaterial) -> str:
     if threshold is None:
         return f"{text}. {DECISIONS[run.task]}"
     return f"{text}. An image is called positive from a probability of {words.number(threshold)}, chosen on validation images."
+
+
+def temperature(run: RunMaterial) -> list[tuple[str, str]]:
+    """The temperature as a term and what it changed; [] where the run records none."""
+    value, before = run.scores.get("temperature"), run.scores.get("uncalibrated")
+    if value is None or before is None:
+        return []
+    if value == 1:
+        return [("temperature", "1: the probabilities are the network's own")]
+    changed = f"validation images chose it, to make the network's answers {'less' if value > 1 else 'more'} sure"
+    return [("temperature", f"{words.number(value, 2)}: {changed}; before, the {words.metric('ece')} was {words.number(before['ece'])}")]
 
 
 def how_sure(plan: Plan, run: RunMaterial, *, is_comparison: bool) -> list[str]:

@@ -9,10 +9,11 @@ from typing import Any
 NOT_ESTIMABLE = "not estimable"
 SMALL_COUNT = 10  # counts from 1 to this are hidden in tables of sites
 
-ARMS = {"federated": "Federated", "pooled": "Pooled", "local": "Local"}
+ARMS = {"federated": "Federated", "pooled": "Pooled", "ensemble": "Ensemble", "local": "Local"}
 ARM_MEANINGS = {
     "federated": "the hospitals train one model together; images stay where they are",
     "pooled": "one model on all images in one place: the yardstick, which privacy rules often forbid",
+    "ensemble": "the hospitals' own models asked together: the mean of their probabilities, by training images",
     "local": "each hospital trains on its own images alone; the mean of the hospitals is shown",
 }
 
