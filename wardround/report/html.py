@@ -102,7 +102,8 @@ def _arm_card(comparison: Comparison, arm: str) -> Card:
 def _range(low: float, high: float, digits: int = 3) -> str:
     if not (math.isfinite(low) and math.isfinite(high)):
         return "no interval"
-    return f"95 % interval {words.number(low, digits)} to {words.number(high, digits)}"
+    between = f"{words.number(low, digits)} to {words.number(high, digits)}".replace(" ", "\N{NO-BREAK SPACE}")  # a card is narrow
+    return f"95\N{NO-BREAK SPACE}%\N{NO-BREAK SPACE}interval {between}"
 
 
 def _details(run: RunMaterial, what: str) -> str:
