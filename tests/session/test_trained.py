@@ -3,9 +3,12 @@
 import numpy as np
 import pytest
 import torch
-from safetensors.torch import load_file
+from safetensors.torch import load_file, save_file
 
+from wardround.core.params import FlatModel
 from wardround.errors import WardroundError
+from wardround.models.build import build_model
+from wardround.plan.schema import ModelPlan
 from wardround.runs.folder import RunFolder, read_json, write_json
 from wardround.session.trained import Trained
 
@@ -73,3 +76,15 @@ def test_probabilities_are_those_at_the_run_s_temperature_and_of_runs_from_befor
     del record["temperature"]
     write_json(tmp_path / "model.json", record)
     assert Trained.of(folder).probabilities(images) == pytest.approx(1 / (1 + np.exp(-logits)), abs=1e-6)
+
+
+def test_a_network_with_frozen_norm_answers_without_its_first_weights(xrays_run, tmp_path) -> None:
+    folder = copied(xrays_run, tmp_path)
+    record = read_json(tmp_path / "model.json")
+    batch = build_model(ModelPlan(name="cnn", norm="batch"), in_channels=1, num_outputs=14, shape=(16, 16), seed=3)
+    record["model"] = ModelPlan(name="cnn", norm="frozen", weights="gone.pth").model_dump(mode="json")
+    write_json(tmp_path / "model.json", record)
+    save_file(FlatModel(batch).tensors(), tmp_path / "model.safetensors")
+    images = torch.arange(2 * 256.0).sin().view(2, 1, 16, 16)
+    with torch.inference_mode():
+        assert torch.allclose(Trained.of(folder).network(images), batch.eval()(images), atol=1e-5)

@@ -40,7 +40,8 @@ class Trained:
         """Read model.json and model.safetensors; WardroundError if the run has not finished."""
         record = read_json(folder.path / "model.json")
         data, task = DataPlan.model_validate(record["data"]), record["task"]
-        plan = ModelPlan.model_validate({**record["model"], "weights": ""})  # all tensors come from the run
+        norm = {"frozen": "batch"}.get(record["model"]["norm"], record["model"]["norm"])  # the same where nothing is trained
+        plan = ModelPlan.model_validate({**record["model"], "weights": "", "norm": norm})  # all tensors come from the run
         model = FlatModel(build_model(plan, in_channels=data.channels, num_outputs=len(record["classes"]),
                                       shape=network_shape(data, task), dense=task == "segmentation", seed=0))
         path = folder.path / "model.safetensors"
