@@ -1,6 +1,7 @@
 """A site's batches, training and evaluation."""
 
 from dataclasses import replace
+from itertools import islice
 
 import numpy as np
 import pytest
@@ -10,7 +11,7 @@ from wardround.build import initial_params
 from wardround.core.exchange import EvaluateOrder, Order
 from wardround.errors import SiteError
 from wardround.plan.schema import Recipe
-from wardround.sites.site import Site, steps_per_round
+from wardround.sites.site import Site, steps_per_round, together
 from wardround.testing import toy_blueprint
 from wardround.training.skew import adjustment
 
@@ -56,6 +57,24 @@ def test_batches_do_not_depend_on_who_draws_them() -> None:
     assert all(torch.equal(a[0], b[0]) and torch.equal(a[1], b[1]) for a, b in zip(first, again, strict=True))
     other = list(site_of(blueprint, "site-2").batches(order_of(blueprint)))
     assert not torch.equal(first[0][0][:3], other[0][0][:3])
+
+
+def test_a_round_may_be_trained_in_parts_each_with_a_momentum_of_its_own() -> None:
+    blueprint = toy_blueprint()
+    site, order = site_of(blueprint), order_of(blueprint, keep_optimizer=True)
+    batches, model = site.batches(order), site.model_with(order.params)
+    first = site.fit(model, order, batches=islice(batches, 1), slot="first")
+    second = site.fit(model, order, batches=batches, slot="second")
+    assert (first.num_steps, second.num_steps, first.num_images + second.num_images) == (1, 2, site.num_train)
+    assert site.memory.keys() == {"first.velocity", "second.velocity"}
+
+
+def test_sites_together_hold_all_their_rows_in_order() -> None:
+    rows = toy_blueprint().rows
+    both = together("both", [rows["site-3"], rows["site-1"]])
+    assert both.name == "both"
+    for kind in ("train", "val", "test"):
+        assert both.of(kind).tolist() == [*rows["site-1"].of(kind), *rows["site-3"].of(kind)]
 
 
 def test_momentum_stays_at_the_site_only_if_the_recipe_says_so() -> None:
