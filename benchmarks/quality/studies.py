@@ -6,6 +6,7 @@ Within a partition every method passes over a site's images equally often and ta
 from __future__ import annotations
 
 from design import Method, Partition, Ranking, Study
+from headline import HEADLINE
 
 
 def schedule(passes: float, epochs: float) -> tuple[str, ...]:
@@ -73,7 +74,7 @@ BRAIN48 = Study(
                   overrides=("sites.num=8", "sites.names=none", *DIRICHLET)),
     ),
 )
-STUDIES = (PNEUMONIAMNIST, BRAIN48)
+STUDIES = (*HEADLINE, PNEUMONIAMNIST, BRAIN48)
 
 TOY = Study(  # a check of the machinery, in seconds: drawn images, chosen by its name only
     name="toy", title="Drawn images, 16 px", plan="pneumoniamnist", folder="", metric="auroc", seeds=2,
