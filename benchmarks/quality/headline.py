@@ -53,7 +53,8 @@ BRAIN = Study(
             other("scaffold", *PLAIN, "strategy.name=scaffold", "strategy.by_examples=true"),
             other("fedavg-restricted", "recipe.label_skew=restricted"), other("fedavg-balanced", "recipe.label_skew=balanced"),
             fedavg("fedavg-10-rounds", 10), fedavg("fedavg-40-rounds", 40), fedavg("fedavg-1740-rounds", 1740, "recipe.lr=0.07"),
-            fedmuon("fedmuon-20-rounds", 20), fedmuon("fedmuon-40-rounds", 40), fedmuon("fedmuon-640-rounds", 640, "strategy.server_lr=0.03"),
+            fedmuon("fedmuon-20-rounds", 20), fedmuon("fedmuon-40-rounds", 40),
+            fedmuon("fedmuon-640-rounds", 640, "strategy.server_lr=0.03"),
             Method(name="local", arm="local", seeds=1, overrides=rounds(80)),
         )),
         *(Partition(name=f"dirichlet-{alpha}", title=f"8 sites, Dirichlet {alpha}", overrides=(*EIGHT, f"sites.alpha={alpha}"), methods=(
@@ -96,8 +97,32 @@ CHEST = Study(
     partitions=(
         Partition(name="iid", title="5 sites, IID", overrides=("sites.partition=iid",), methods=(
             POOLED, fedavg("fedavg", ROUNDS), fedmuon("fedmuon", ROUNDS))),
-        Partition(name="dirichlet-0.3", title="5 sites, Dirichlet 0.3", overrides=("sites.partition=dirichlet", "sites.alpha=0.3"), methods=(
-            POOLED, fedavg("fedavg", ROUNDS), fedmuon("fedmuon", ROUNDS))),
+        Partition(name="dirichlet-0.3", title="5 sites, Dirichlet 0.3", methods=(POOLED, fedavg("fedavg", ROUNDS), fedmuon("fedmuon", ROUNDS)),
+                  overrides=("sites.partition=dirichlet", "sites.alpha=0.3")),
     ),
 )
-HEADLINE = (BRAIN, PRETRAINED, CHEST)
+
+
+def small(name: str, *overrides: str) -> Method:
+    return Method(name=name, overrides=overrides)
+
+
+SMALL_POOLED = Method(name="pooled", arm="pooled")
+FIVE = ("sites.num=5", "sites.names=none")
+SCANNERS = Study(
+    name="brain48-five", title="Brain MRI, 48 px, a CNN of 0.07 million parameters, five sites", seeds=3,
+    plan="brain-tumour-missing-types", folder="brain_tumor_mri", metric="balanced_accuracy",
+    overrides=("data.size=48", "model.name=cnn", "model.width=16", "model.stem=none", "recipe.lr=0.05", *rounds(60, 15)),
+    partitions=(
+        Partition(name="feature-shift", title="each site's own simulated scanner, strength 1", methods=(
+            SMALL_POOLED, small("fedavg"), small("fedavg-harmonise-site", "data.harmonise=site"),
+            small("fedavg-harmonise-percentiles", "data.harmonise=percentiles"), small("fedavg-batch-norm", "model.norm=batch"),
+            small("fedbn-batch-norm", "strategy.name=fedbn", "model.norm=batch"), small("fedbn", "strategy.name=fedbn"),
+            small("ditto", "strategy.name=ditto")),
+                  overrides=(*FIVE, "sites.partition=feature-shift", "sites.strength=1")),
+        Partition(name="iid", title="IID, for updates that travel compressed", methods=(
+            SMALL_POOLED, small("fedavg"), small("fedavg-int8", "exchange.updates=int8"), small("fedavg-top-k", "exchange.updates=top-k")),
+                  overrides=(*FIVE, "sites.partition=iid")),
+    ),
+)
+HEADLINE = (BRAIN, PRETRAINED, SCANNERS, CHEST)
