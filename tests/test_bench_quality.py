@@ -82,11 +82,11 @@ def test_every_plan_is_accepted_with_the_settings_of_its_strategy() -> None:
     for cell in all_cells():
         plan = cell.plan()
         check_names(plan)
-        assert (plan.engine.precision, plan.engine.layout) == ("fp32", "contiguous")
+        assert "auto" not in (plan.engine.precision, plan.engine.layout)  # a study may go on on another machine
 
 
-def test_every_strategy_is_in_the_long_tail_of_every_study() -> None:
-    for one in module("studies").STUDIES:
+def test_every_strategy_is_tried_on_every_partition_of_the_long_tail() -> None:
+    for one in module("studies").LONG_TAIL:
         for partition in one.partitions:
             tried = {cell.plan().strategy.name for cell in module("design").cells_of(one) if cell.partition == partition.name}
             assert tried == {*STRATEGIES.table}, f"{one.name}/{partition.name}"
@@ -94,10 +94,12 @@ def test_every_strategy_is_in_the_long_tail_of_every_study() -> None:
 
 def test_methods_of_a_partition_pass_equally_often_over_a_sites_images() -> None:
     for one in module("studies").STUDIES:
-        plans = {(cell.partition, cell.method): cell.plan() for cell in module("design").cells_of(one)}
-        for (_, method), plan in plans.items():
-            share = 1 / plan.sites.num if method == "cyclic" else 1
-            assert plan.rounds.num * plan.recipe.local_epochs * share == 12
+        passes = set()
+        for cell in module("design").cells_of(one):
+            plan = cell.plan()
+            asked = 1 / plan.sites.num if cell.method == "cyclic" else 1
+            passes.add(round(plan.rounds.num * plan.recipe.local_epochs * asked, 6))
+        assert len(passes) == 1, one.name
 
 
 def test_one_pooled_cell_stands_for_all_partitions_but_those_that_change_images() -> None:

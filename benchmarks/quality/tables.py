@@ -7,7 +7,7 @@ from __future__ import annotations
 
 import argparse
 import sys
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from pathlib import Path
 
 from design import HERE, Ranking, Study
@@ -36,7 +36,8 @@ validation images.
 
 def page(studies: Sequence[Study], out: Path, rankings: Sequence[Ranking], figures: Path) -> str:
     """The whole page; figures are drawn beside. out: folder of the cells."""
-    parts, held = [INTRO], {}
+    parts: list[str] = [INTRO]
+    held: dict[tuple[str, str], Judged] = {}
     for study in studies:
         partitions = judged(study, out)
         if partitions:
@@ -63,8 +64,15 @@ def table(one: Judged) -> str:
     lines = [f"### {one.partition.title}", "", "| " + " | ".join(head) + " |", "|---" * len(head) + "|"]
     lines += ["| " + " | ".join(row(one, group)) + " |" for group in ordered(one)]
     if one.missing:
-        lines += ["", "Without result: " + "; ".join(f"{name} ({why})" for name, why in one.missing.items()) + "."]
+        lines += ["", "Without result: " + "; ".join(f"{', '.join(names)} ({why})" for why, names in by_reason(one.missing).items()) + "."]
     return "\n".join(lines) + "\n"
+
+
+def by_reason(missing: Mapping[str, str]) -> dict[str, list[str]]:
+    found: dict[str, list[str]] = {}
+    for name, why in missing.items():
+        found.setdefault(why, []).append(name)
+    return found
 
 
 def ordered(one: Judged) -> list[Group]:
