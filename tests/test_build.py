@@ -73,6 +73,15 @@ def test_one_site_arms_train_plainly_with_equal_steps_per_image() -> None:
     assert plan_of_arm(plan(recipe={"local_epochs": 2}), "pooled", 3).recipe.local_epochs == 2
 
 
+def test_an_optimiser_at_the_server_stays_where_a_round_is_a_step() -> None:
+    def strategy(name: str, **recipe: object) -> str:
+        return plan_of_arm(plan(strategy={"name": name}, recipe=recipe), "pooled", 3).strategy.name
+
+    assert [strategy(name, single_step=True) for name in ("fedmuon", "fedadam", "fedavgm")] == ["fedmuon", "fedadam", "fedavgm"]
+    assert [strategy(name, single_step=True) for name in ("scaffold", "fedprox", "ditto")] == ["fedavg"] * 3
+    assert strategy("fedmuon") == "fedavg"
+
+
 # --- tasks
 
 

@@ -174,15 +174,17 @@ def plan_of_arm(plan: Plan, arm: Arm, num_sites: int) -> Plan:
     """The plan as one arm runs it: equal gradient steps per image, plain training where there is nobody to federate with.
 
     A one-site arm keeps its optimiser over the rounds, as ordinary training does. Pooled takes num_sites times local_steps, for it
-    holds all sites' images; local_epochs need no such change.
+    holds all sites' images; local_epochs need no such change. With recipe.single_step a strategy that optimises at the server stays:
+    a round is then a step, and it is the optimiser of ordinary training.
     """
     if arm == "federated":
         return plan
     changes: dict[str, Any] = {"keep_optimizer": True, "label_skew": "none"}
     if arm == "pooled" and plan.recipe.local_steps is not None:
         changes["local_steps"] = plan.recipe.local_steps * num_sites
-    return plan.model_copy(update={"recipe": plan.recipe.model_copy(update=changes), "strategy": StrategyPlan(), "cohort": CohortPlan(),
-                                   "exchange": ExchangePlan()})
+    is_kept = plan.recipe.single_step and getattr(STRATEGIES.find(plan.strategy.name), "optimises", False)
+    return plan.model_copy(update={"recipe": plan.recipe.model_copy(update=changes), "cohort": CohortPlan(), "exchange": ExchangePlan(),
+                                   "strategy": plan.strategy if is_kept else StrategyPlan()})
 
 
 def rows_of_arm(prepared: Prepared, arm: Arm, site: str | None) -> dict[str, SiteRows]:

@@ -97,8 +97,8 @@ CHEST = Study(
     partitions=(
         Partition(name="iid", title="5 sites, IID", overrides=("sites.partition=iid",), methods=(
             POOLED, fedavg("fedavg", ROUNDS), fedmuon("fedmuon", ROUNDS))),
-        Partition(name="dirichlet-0.3", title="5 sites, Dirichlet 0.3", methods=(POOLED, fedavg("fedavg", ROUNDS), fedmuon("fedmuon", ROUNDS)),
-                  overrides=("sites.partition=dirichlet", "sites.alpha=0.3")),
+        Partition(name="dirichlet-0.3", title="5 sites, Dirichlet 0.3", overrides=("sites.partition=dirichlet", "sites.alpha=0.3"),
+                  methods=(POOLED, fedavg("fedavg", ROUNDS), fedmuon("fedmuon", ROUNDS))),
     ),
 )
 

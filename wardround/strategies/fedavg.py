@@ -33,6 +33,7 @@ class FedAvg:
 
     order_type: ClassVar[type[Order]] = Order
     update_type: ClassVar[type[Update]] = Update
+    optimises: ClassVar[bool] = False  # whether the server's half is an optimiser, of use where one site holds all images too
 
     def begin(self, params: Params, num_sites: int) -> State:
         return State(round=0, params=params, num_sites=num_sites)

@@ -30,6 +30,8 @@ class FedAvgM(FedAvg):
     server_lr: float = 1.0  # eta
     server_momentum: float = 0.9  # beta
 
+    optimises = True
+
     def __post_init__(self) -> None:
         if not (self.server_lr > 0 and 0 <= self.server_momentum < 1):
             raise PlanError("fedavgm needs server_lr above 0 and server_momentum from 0 to below 1, "

@@ -49,6 +49,8 @@ class FedMuon(FedAvg):
     server_momentum: float = 0.9
     weight_decay: float = 0.005
 
+    optimises = True
+
     def begin(self, params: Params, num_sites: int) -> MuonState:
         return MuonState(round=0, params=params, num_sites=num_sites, velocity=params.zeros(), second=params.zeros())
 

@@ -38,6 +38,8 @@ class FedOpt(FedAvg, ABC):
     beta1: float
     tau: float = 1e-3  # changes well below it count little
 
+    optimises = True
+
     def __post_init__(self) -> None:
         betas = {name: getattr(self, name) for name in ("beta1", "beta2") if hasattr(self, name)}
         if not (self.server_lr > 0 and self.tau > 0 and all(0 <= beta < 1 for beta in betas.values())):
