@@ -106,3 +106,9 @@ def test_below_a_folder_an_image_of_several_files_counts_once(tmp_path) -> None:
     found = list(images_of([tmp_path], ("flair.nii", "t1.nii")))
     assert [image for _, _, image in found] == ["y_{flair.nii,t1.nii}", "x_{flair.nii,t1.nii}"]
     assert [root.name for _, root, _ in found] == ["a", "b"]
+
+
+def test_a_run_with_personal_models_says_that_the_global_one_answers(plan_with, images, tmp_path) -> None:
+    notes: list = []
+    predict(run(plan_with(strategy={"name": "ditto"}), out=tmp_path), [images], watch=notes.append)
+    assert len(notes) == 1 and notes[0].text.startswith("Strategy 'ditto' leaves every hospital a model of its own")

@@ -41,11 +41,15 @@ def predict(run: RunFolder | Path | str, paths: Sequence[Path | str], out: Path 
 
     A volume whose channels lie in several files is named by its folder, or by the file of its first channel. out: where mask files
     are written, needed by a model that segments. site: the hospital that the images come from, where the run has harmonised grey
-    values. watch: gets a note if it is needed and not given; without a watcher a notebook shows it.
+    values. watch: gets a note if it is needed and not given, or if the hospitals have models of their own; without a watcher a notebook
+    shows it.
     """
     trained = Trained.of(run if isinstance(run, RunFolder) else RunFolder(Path(run)))
     with watching(watch) as told:
         table = _table(trained, site, told)
+        if personal := trained.record.get("personal"):  # runs of old have no entry
+            told(Note(text=f"Strategy '{personal}' leaves every hospital a model of its own, and those were tested. This answers with the "
+                           "global model, which was not."))
     if trained.task == "segmentation":
         _open(out)
     found: list[Prediction] = []
