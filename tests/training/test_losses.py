@@ -278,3 +278,9 @@ def test_half_precision_logits_of_masks_and_findings_are_judged_in_float32(name:
     rough, found = logits.bfloat16(), make(name, task)
     assert torch.equal(found.per_image(rough, truth), found.per_image(rough.float(), truth))
     assert found.probabilities(rough).dtype == torch.float32
+
+
+@pytest.mark.parametrize(("task", "loss"), [("multilabel", "binary_cross_entropy"), ("segmentation", "dice_cross_entropy")])
+def test_label_skew_needs_images_of_one_class_each(task, loss: str) -> None:
+    with pytest.raises(PlanError, match=r"label_skew = 'balanced' goes by a site's counts of each class"):
+        make_loss(Recipe(loss=loss, label_skew="balanced"), None, task)

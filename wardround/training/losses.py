@@ -146,6 +146,9 @@ def make_loss(recipe: Recipe, class_weights: Tensor | None, task: Task = "multic
     if task == "segmentation" and (class_weights is not None or recipe.class_weights == "balanced"):
         raise PlanError("recipe.class_weights = 'balanced' counts images, and every image of a segmentation has all classes. Set it to "
                         "'none'; loss = 'dice_cross_entropy' already gives small classes the weight of large ones.")
+    if recipe.label_skew != "none" and task not in ("binary", "multiclass"):
+        raise PlanError(f"recipe.label_skew = '{recipe.label_skew}' goes by a site's counts of each class, and {TRUTH[task]} have none. "
+                        "Set it to 'none'.")
     if recipe.label_smoothing and recipe.loss in ("focal", "smooth_l1"):
         raise PlanError(f"recipe.label_smoothing = {recipe.label_smoothing} has no meaning for loss = '{recipe.loss}'. "
                         "Set it to 0, or choose 'cross_entropy'.")
