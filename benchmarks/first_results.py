@@ -29,7 +29,7 @@ STUDIES = {  # name -> plan, folder of the data set, overrides
     "chest-iid": ("chest-xray-pneumonia", "chest_xray", []),
     "chest-dirichlet": ("chest-xray-pneumonia", "chest_xray", ["sites.partition=dirichlet", "sites.alpha=0.3", "rounds.num=56"]),
     "brain-missing-types": ("brain-tumour-missing-types", "brain_tumor_mri", []),
-    "brain-published": ("brain-tumour-missing-types", "brain_tumor_mri", ["split.policy=published", "rounds.num=850"]),
+    "brain-published": ("brain-tumour-missing-types", "brain_tumor_mri", ["split.policy=published", "rounds.num=80"]),
 }
 ARMS = {"brain-published": "pooled"}  # the leak gate needs one arm only
 

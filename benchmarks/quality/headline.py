@@ -25,7 +25,7 @@ def fedavg(name: str, num: int, *further: str, seeds: int = 1) -> Method:
 
 def fedmuon(name: str, num: int, *further: str, seeds: int = 1) -> Method:
     """One step a round, of the mean gradient; Muon at the server."""
-    return Method(name=name, family="fedmuon", seeds=seeds, overrides=(*rounds(num), *SINGLE, "strategy.name=fedmuon", *further))
+    return Method(name=name, family="fedmuon", seeds=seeds, overrides=(*rounds(num), *MUON, *further))
 
 
 def other(name: str, *overrides: str, num: int = ROUNDS, seeds: int = 1) -> Method:
@@ -35,16 +35,18 @@ def other(name: str, *overrides: str, num: int = ROUNDS, seeds: int = 1) -> Meth
 SINGLE = ("recipe.single_step=true", "recipe.momentum=0", "recipe.keep_optimizer=false", "recipe.weight_decay=0")
 PLAIN = ("recipe.momentum=0", "recipe.keep_optimizer=false", "recipe.lr=0.3")  # the papers' SGD; its rate makes up for the momentum
 ADAM = (*SINGLE, "recipe.lr=1", "strategy.server_lr=0.003", "strategy.tau=1e-4")
+MUON = (*SINGLE, "strategy.name=fedmuon")
+POOLED_MUON = Method(name="pooled-muon", arm="pooled", overrides=(*rounds(ROUNDS), *MUON))  # what the best optimiser makes of all images
 POOLED = Method(name="pooled", arm="pooled", overrides=(*rounds(80), "recipe.batch_size=48", "recipe.lr=0.07"))
 EIGHT = ("sites.num=8", "sites.names=none", "sites.partition=dirichlet")
 
 BRAIN = Study(
     name="brain64", title="Brain MRI, 64 px, ResNet-18 of quarter width (0.7 million parameters), from scratch", seeds=3,
-    plan="brain-tumour-missing-types", folder="brain_tumor_mri", metric="balanced_accuracy",
+    plan="brain.toml", folder="brain_tumor_mri", metric="balanced_accuracy",
     overrides=("model.width=0.25", "recipe.lr=0.05", "recipe.warmup=0.05", *FAST),
     partitions=(
         Partition(name="missing-classes", title="3 sites, each without two of the three tumour types", overrides=(), methods=(
-            POOLED,
+            POOLED, POOLED_MUON,
             fedavg("fedavg", ROUNDS, seeds=3), fedmuon("fedmuon", ROUNDS, seeds=3),
             fedavg("fedavg-fresh-momentum", ROUNDS, "recipe.keep_optimizer=false"),
             fedavg("fedavg-low-rate", ROUNDS, "recipe.lr=0.015"),
@@ -58,12 +60,12 @@ BRAIN = Study(
             Method(name="local", arm="local", seeds=1, overrides=rounds(80)),
         )),
         *(Partition(name=f"dirichlet-{alpha}", title=f"8 sites, Dirichlet {alpha}", overrides=(*EIGHT, f"sites.alpha={alpha}"), methods=(
-            POOLED, fedavg("fedavg", ROUNDS, seeds=3), fedmuon("fedmuon", ROUNDS, seeds=3),
+            POOLED, POOLED_MUON, fedavg("fedavg", ROUNDS, seeds=3), fedmuon("fedmuon", ROUNDS, seeds=3),
             *((other("fedprox", "strategy.name=fedprox", "strategy.mu=0.01"),
                other("scaffold", *PLAIN, "strategy.name=scaffold", "strategy.by_examples=true")) if alpha == 0.1 else ()),
         )) for alpha in (0.1, 0.3, 0.5)),
         Partition(name="iid", title="5 sites, IID", overrides=("sites.num=5", "sites.names=none", "sites.partition=iid"), methods=(
-            POOLED, fedavg("fedavg", ROUNDS, seeds=3), fedmuon("fedmuon", ROUNDS, seeds=3), fedavg("fedavg-20-rounds", 20),
+            POOLED, POOLED_MUON, fedavg("fedavg", ROUNDS, seeds=3), fedmuon("fedmuon", ROUNDS, seeds=3), fedavg("fedavg-20-rounds", 20),
         )),
     ),
 )
@@ -72,7 +74,7 @@ FEW = 6  # passes, as the pooled network that reaches 0.966 takes
 FROZEN = ("model.norm=frozen",)
 PRETRAINED = Study(
     name="brain96-pretrained", title="Brain MRI, 96 px, EfficientNet-Lite0 pretrained on ImageNet", seeds=1,
-    plan="brain-tumour-missing-types", folder="brain_tumor_mri", metric="balanced_accuracy",
+    plan="brain.toml", folder="brain_tumor_mri", metric="balanced_accuracy",
     overrides=("model.name=efficientnet-lite0", "model.weights=imagenet", "model.norm=batch", "model.stem=none", "model.width=none",
                "data.size=96", "recipe.lr=0.02", "recipe.warmup=0.1", "recipe.batch_size=16", *FAST),
     partitions=(
@@ -92,7 +94,7 @@ PRETRAINED = Study(
 
 CHEST = Study(
     name="chest64", title="Chest X-rays of children (Kermany), 64 px, ResNet-18 of quarter width, from scratch", seeds=1,
-    plan="chest-xray-pneumonia", folder="chest_xray", metric="auroc",
+    plan="chest.toml", folder="chest_xray", metric="auroc",
     overrides=("model.width=0.25", "recipe.lr=0.05", "recipe.warmup=0.05", *FAST),
     partitions=(
         Partition(name="iid", title="5 sites, IID", overrides=("sites.partition=iid",), methods=(
@@ -111,7 +113,7 @@ SMALL_POOLED = Method(name="pooled", arm="pooled")
 FIVE = ("sites.num=5", "sites.names=none")
 SCANNERS = Study(
     name="brain48-five", title="Brain MRI, 48 px, a CNN of 0.07 million parameters, five sites", seeds=3,
-    plan="brain-tumour-missing-types", folder="brain_tumor_mri", metric="balanced_accuracy",
+    plan="brain.toml", folder="brain_tumor_mri", metric="balanced_accuracy",
     overrides=("data.size=48", "model.name=cnn", "model.width=16", "model.stem=none", "recipe.lr=0.05", *rounds(60, 15)),
     partitions=(
         Partition(name="feature-shift", title="each site's own simulated scanner, strength 1", methods=(
