@@ -127,4 +127,11 @@ SCANNERS = Study(
                   overrides=(*FIVE, "sites.partition=iid")),
     ),
 )
-HEADLINE = (BRAIN, PRETRAINED, SCANNERS, CHEST)
+GLIOMA = Study(
+    name="lgg128", title="Lower-grade glioma, 128 px, a U-Net of 0.4 million parameters", plan="lgg.toml", folder="lgg_mri_segmentation",
+    metric="dice", overrides=FAST,
+    partitions=(Partition(name="hospitals", title="the three hospitals as they were", overrides=("sites.partition=column",), methods=(
+        Method(name="pooled", arm="pooled"), Method(name="fedavg", family="fedavg"),
+        fedmuon("fedmuon", ROUNDS, "recipe.local_epochs=0.375", "recipe.optimizer=sgd", "recipe.clip_norm=none"))),),
+)
+HEADLINE = (BRAIN, PRETRAINED, SCANNERS, CHEST, GLIOMA)
