@@ -37,7 +37,7 @@ ADVICE: Mapping[str, Advice] = {
                       "two models at the server", "Reddi et al. 2021, arXiv:2003.00295"),
     "fedadagrad": Advice("server", "as fedadam, for runs whose steps should shrink by themselves",
                          "two models at the server", "Reddi et al. 2021, arXiv:2003.00295"),
-    "fedmuon": Advice("server", "few rounds and extreme label skew, with recipe.single_step",
+    "fedmuon": Advice("server", "label skew of any kind, few rounds; with recipe.single_step",
                       "two models and a few matrix products at the server", "after Jordan et al. 2024, kellerjordan.github.io/posts/muon"),
     "fednova": Advice("server", "sites of very different size take different numbers of steps (plain SGD)",
                       "none", "Wang et al. 2020, arXiv:2007.07481"),
@@ -69,8 +69,8 @@ ADVICE: Mapping[str, Advice] = {
 
 # Settings that act like algorithms and go with every strategy, written as for --set.
 OPTIONS: Mapping[str, Advice] = {
-    "recipe.single_step=true": Advice("site", "extreme label skew: sites cannot drift, every round is one step on all their batches",
-                                      "many more rounds", "FedSGD of McMahan et al. 2017, arXiv:1602.05629"),
+    "recipe.single_step=true": Advice("site", "label skew: sites cannot drift, every round is one step on all their batches",
+                                      "rounds are steps: with fedmuon or fedadam few do, with fedavg many more", "FedSGD of McMahan et al. 2017, arXiv:1602.05629"),
     "recipe.label_skew=restricted": Advice("site", "sites lack classes: absent ones are pushed down less", "none",
                                            "Li & Zhan 2021, doi:10.1145/3447548.3467254"),
     "recipe.label_skew=calibrated": Advice("site", "sites hold classes in different numbers: rare ones get a larger margin", "none",
@@ -91,6 +91,8 @@ OPTIONS: Mapping[str, Advice] = {
                                      "Stich et al. 2018, arXiv:1809.07599"),
     'model.share=["*"]': Advice("site", "pretrained networks: name the layers to train, the others stay as they are",
                                 "fewer bytes: frozen layers are not sent", "transfer learning: docs/plans.md"),
+    "model.norm=frozen": Advice("site", "pretrained networks with batch norm, where sites lack classes: their batches differ, the network "
+                                "does not", "none", "models/norms.py"),
     "data.harmonise=site": Advice("site", "scanners differ in brightness and contrast", "two numbers of each site, once",
                                   "mean and deviation: data/harmonise.py"),
     "data.harmonise=percentiles": Advice("site", "scanners differ in more than that, e.g. in gamma", "eleven numbers of each site, once",
