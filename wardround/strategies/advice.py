@@ -70,7 +70,8 @@ ADVICE: Mapping[str, Advice] = {
 # Settings that act like algorithms and go with every strategy, written as for --set.
 OPTIONS: Mapping[str, Advice] = {
     "recipe.single_step=true": Advice("site", "label skew: sites cannot drift, every round is one step on all their batches",
-                                      "rounds are steps: with fedmuon or fedadam few do, with fedavg many more", "FedSGD of McMahan et al. 2017, arXiv:1602.05629"),
+                                      "rounds are steps: with fedmuon or fedadam few do, with fedavg many more",
+                                      "FedSGD of McMahan et al. 2017, arXiv:1602.05629"),
     "recipe.label_skew=restricted": Advice("site", "sites lack classes: absent ones are pushed down less", "none",
                                            "Li & Zhan 2021, doi:10.1145/3447548.3467254"),
     "recipe.label_skew=calibrated": Advice("site", "sites hold classes in different numbers: rare ones get a larger margin", "none",
@@ -91,8 +92,7 @@ OPTIONS: Mapping[str, Advice] = {
                                      "Stich et al. 2018, arXiv:1809.07599"),
     'model.share=["*"]': Advice("site", "pretrained networks: name the layers to train, the others stay as they are",
                                 "fewer bytes: frozen layers are not sent", "transfer learning: docs/plans.md"),
-    "model.norm=frozen": Advice("site", "pretrained networks with batch norm, where sites lack classes: their batches differ, the network "
-                                "does not", "none", "models/norms.py"),
+    "model.norm=frozen": Advice("site", "pretrained networks with batch norm, where sites lack classes", "none", "models/norms.py"),
     "data.harmonise=site": Advice("site", "scanners differ in brightness and contrast", "two numbers of each site, once",
                                   "mean and deviation: data/harmonise.py"),
     "data.harmonise=percentiles": Advice("site", "scanners differ in more than that, e.g. in gamma", "eleven numbers of each site, once",
