@@ -114,7 +114,8 @@ FIVE = ("sites.num=5", "sites.names=none")
 SCANNERS = Study(
     name="brain48-five", title="Brain MRI, 48 px, a CNN of 0.07 million parameters, five sites", seeds=3,
     plan="brain.toml", folder="brain_tumor_mri", metric="balanced_accuracy",
-    overrides=("data.size=48", "model.name=cnn", "model.width=16", "model.stem=none", "recipe.lr=0.05", *rounds(60, 15)),
+    overrides=("data.size=48", "model.name=cnn", "model.width=16", "model.stem=none", "recipe.lr=0.05", *rounds(60, 15),
+               *FAST),
     partitions=(
         Partition(name="feature-shift", title="each site's own simulated scanner, strength 1", methods=(
             SMALL_POOLED, small("fedavg"), small("fedavg-harmonise-site", "data.harmonise=site"),

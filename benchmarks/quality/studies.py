@@ -6,7 +6,7 @@ Within a partition every method passes over a site's images equally often and ta
 from __future__ import annotations
 
 from design import Method, Partition, Ranking, Study
-from headline import HEADLINE
+from headline import FAST, HEADLINE
 
 
 def schedule(passes: float, epochs: float) -> tuple[str, ...]:
@@ -57,7 +57,7 @@ DIRICHLET = ("sites.partition=dirichlet", "sites.alpha=0.1")
 
 PNEUMONIAMNIST = Study(
     name="pneumoniamnist", title="PneumoniaMNIST, 28 px, a CNN of 0.07 million parameters", plan="pneumoniamnist.toml",
-    folder="pneumoniamnist", metric="auroc", overrides=("model.width=16", *schedule(12, 0.5)),
+    folder="pneumoniamnist", metric="auroc", overrides=("model.width=16", *schedule(12, 0.5), *FAST),
     partitions=(
         Partition(name="iid", title="5 sites, IID", overrides=IID, methods=long_tail(12, 0.5, 5)),
         Partition(name="dirichlet-0.1", title="5 sites, Dirichlet 0.1", overrides=DIRICHLET, methods=long_tail(12, 0.5, 5)),
@@ -67,7 +67,7 @@ BRAIN48 = Study(
     name="brain48", title="Brain MRI, 48 px, a CNN of 0.07 million parameters", plan="brain.toml",
     folder="brain_tumor_mri", metric="balanced_accuracy",
     overrides=("data.size=48", "model.name=cnn", "model.width=16", "model.stem=none", "recipe.lr=0.05", "recipe.keep_optimizer=false",
-               "recipe.batch_size=32", *schedule(8, 0.5)),
+               "recipe.batch_size=32", *schedule(8, 0.5), *FAST),
     partitions=(
         Partition(name="missing-classes", title="3 sites, each without two of the three tumour types",
                   overrides=schedule(8, 0.1), methods=long_tail(8, 0.1, 3)),
