@@ -32,6 +32,7 @@ def other(name: str, *overrides: str, num: int = ROUNDS, seeds: int = 1) -> Meth
     return Method(name=name, seeds=seeds, overrides=(*rounds(num), *overrides))
 
 
+HIGH = ("recipe.lr=0.15",)
 SINGLE = ("recipe.single_step=true", "recipe.momentum=0", "recipe.keep_optimizer=false", "recipe.weight_decay=0")
 PLAIN = ("recipe.momentum=0", "recipe.keep_optimizer=false", "recipe.lr=0.3")  # the papers' SGD; its rate makes up for the momentum
 ADAM = (*SINGLE, "recipe.lr=1", "strategy.server_lr=0.003", "strategy.tau=1e-4")
@@ -49,7 +50,7 @@ BRAIN = Study(
             POOLED, POOLED_MUON,
             fedavg("fedavg", ROUNDS, seeds=3), fedmuon("fedmuon", ROUNDS, seeds=3),
             fedavg("fedavg-fresh-momentum", ROUNDS, "recipe.keep_optimizer=false"),
-            fedavg("fedavg-low-rate", ROUNDS, "recipe.lr=0.015"),
+            fedavg("fedavg-high-rate", ROUNDS, *HIGH),
             other("fedavg-single-step", "recipe.single_step=true", "recipe.lr=0.15"),
             other("fedadam-single-step", *ADAM, "strategy.name=fedadam"),
             other("scaffold", *PLAIN, "strategy.name=scaffold", "strategy.by_examples=true"),
@@ -61,11 +62,12 @@ BRAIN = Study(
         )),
         *(Partition(name=f"dirichlet-{alpha}", title=f"8 sites, Dirichlet {alpha}", overrides=(*EIGHT, f"sites.alpha={alpha}"), methods=(
             POOLED, POOLED_MUON, fedavg("fedavg", ROUNDS, seeds=3), fedmuon("fedmuon", ROUNDS, seeds=3),
-            *((other("fedprox", "strategy.name=fedprox", "strategy.mu=0.01"),
+            *((fedavg("fedavg-high-rate", ROUNDS, *HIGH), other("fedprox", "strategy.name=fedprox", "strategy.mu=0.01"),
                other("scaffold", *PLAIN, "strategy.name=scaffold", "strategy.by_examples=true")) if alpha == 0.1 else ()),
         )) for alpha in (0.1, 0.3, 0.5)),
         Partition(name="iid", title="5 sites, IID", overrides=("sites.num=5", "sites.names=none", "sites.partition=iid"), methods=(
-            POOLED, POOLED_MUON, fedavg("fedavg", ROUNDS, seeds=3), fedmuon("fedmuon", ROUNDS, seeds=3), fedavg("fedavg-20-rounds", 20),
+            POOLED, POOLED_MUON, fedavg("fedavg", ROUNDS, seeds=3), fedmuon("fedmuon", ROUNDS, seeds=3), fedavg("fedavg-20-rounds", 20, *HIGH),
+            fedavg("fedavg-high-rate", ROUNDS, *HIGH),
         )),
     ),
 )
