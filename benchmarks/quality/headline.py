@@ -66,8 +66,8 @@ BRAIN = Study(
                other("scaffold", *PLAIN, "strategy.name=scaffold", "strategy.by_examples=true")) if alpha == 0.1 else ()),
         )) for alpha in (0.1, 0.3, 0.5)),
         Partition(name="iid", title="5 sites, IID", overrides=("sites.num=5", "sites.names=none", "sites.partition=iid"), methods=(
-            POOLED, POOLED_MUON, fedavg("fedavg", ROUNDS, seeds=3), fedmuon("fedmuon", ROUNDS, seeds=3), fedavg("fedavg-20-rounds", 20, *HIGH),
-            fedavg("fedavg-high-rate", ROUNDS, *HIGH),
+            POOLED, POOLED_MUON, fedavg("fedavg", ROUNDS, seeds=3), fedmuon("fedmuon", ROUNDS, seeds=3),
+            fedavg("fedavg-high-rate", ROUNDS, *HIGH), fedavg("fedavg-20-rounds", 20, *HIGH),
         )),
     ),
 )
