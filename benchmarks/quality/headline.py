@@ -126,7 +126,8 @@ SCANNERS = Study(
             small("ditto", "strategy.name=ditto")),
                   overrides=(*FIVE, "sites.partition=feature-shift", "sites.strength=1")),
         Partition(name="iid", title="IID, for updates that travel compressed", methods=(
-            SMALL_POOLED, small("fedavg"), small("fedavg-int8", "exchange.updates=int8"), small("fedavg-top-k", "exchange.updates=top-k")),
+            SMALL_POOLED, small("fedavg"), small("fedavg-int8", "exchange.updates=int8"), small("fedavg-top-k", "exchange.updates=top-k"),
+            small("fedavg-top-k-3.5", "exchange.updates=top-k", "exchange.top_share=0.035")),
                   overrides=(*FIVE, "sites.partition=iid")),
     ),
 )
