@@ -95,3 +95,15 @@ def test_slices_without_spacing_are_a_limit(masks: Any, write: Any) -> None:
     said = story.limits(run.plan, run, num_seeds=1)
     assert any("distances are in pixels" in text for text in said)
     assert not any("volume error" in text for text in said)
+
+
+def test_settings_that_act_like_algorithms_are_said(sample: Any, write: Any) -> None:
+    run = read_run(write.run(sample(num_test=60, rounds=1)))
+    plain = " ".join(story.what_was_done(run.plan, run))
+    recipe = run.plan.recipe.model_copy(update={"single_step": True, "label_skew": "balanced", "mixup": 0.2})
+    exchange = run.plan.exchange.model_copy(update={"updates": "int8"})
+    changed = " ".join(story.what_was_done(run.plan.model_copy(update={"recipe": recipe, "exchange": exchange}), run))
+    assert "together made one step" not in plain and "Further:" not in plain
+    assert "that together made one step, and sent back" in changed
+    assert ("Further: logits changed by each hospital's class counts (balanced), images of a batch mixed in pairs (mixup 0.2) and changes "
+            "sent in fewer bytes (int8).") in changed

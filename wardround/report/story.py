@@ -157,10 +157,23 @@ def _training(plan: Plan, run: RunMaterial) -> str:
     extras = "".join(f", {name} = {value}" for name, value in plan.strategy.arguments().items())
     cohort = "All hospitals" if plan.cohort.fraction == 1 else f"{words.percent(plan.cohort.fraction)} of the hospitals"
     loss = recipe.loss.replace("_", " ")
+    steps = " that together made one step" if recipe.single_step else ""
     return (f"In each of up to {words.plural(plan.rounds.num, 'round')} the hospitals trained a network ({plan.model.name}, "
-            f"{plan.model.norm} normalisation) on {amount}, in batches of {recipe.batch_size}, and sent back only the change of "
+            f"{plan.model.norm} normalisation) on {amount}, in batches of {recipe.batch_size}{steps}, and sent back only the change of "
             f"its numbers; the method {plan.strategy.name}{extras} combined the changes. {cohort} took part in a round. Optimiser "
-            f"{recipe.optimizer}, learning rate {recipe.lr:g} ({recipe.schedule}), loss {loss}{weights}.{_began(plan)}{_shared(plan, run)}")
+            f"{recipe.optimizer}, learning rate {recipe.lr:g} ({recipe.schedule}), loss {loss}{weights}.{_options(plan)}{_began(plan)}"
+            f"{_shared(plan, run)}")
+
+
+def _options(plan: Plan) -> str:
+    """Settings that act like algorithms, where they are on."""
+    recipe = plan.recipe
+    found = {"logits changed by each hospital's class counts": recipe.label_skew if recipe.label_skew != "none" else "",
+             "images of a batch mixed in pairs": f"mixup {recipe.mixup:g}" if recipe.mixup else "",
+             "the model's mean over rounds kept": plan.rounds.average if plan.rounds.average != "none" else "",
+             "changes sent in fewer bytes": plan.exchange.updates if plan.exchange.updates != "float32" else ""}
+    told = [f"{what} ({how})" for what, how in found.items() if how]
+    return f" Further: {words.listing(told)}." if told else ""
 
 
 def _began(plan: Plan) -> str:
