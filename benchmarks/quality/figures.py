@@ -36,7 +36,8 @@ def draw(study: Study, partitions: Sequence[Judged], folder: Path) -> list[Path]
 
 
 def federated(one: Judged) -> list[Group]:
-    return [group for group in one.groups.values() if group.arm == "federated"]
+    """Methods that make one model for all: personal ones, judged at home only, would lie above them for no merit."""
+    return [group for group in one.groups.values() if group.arm == "federated" and not group.is_personal]
 
 
 def curve(group: Group, kind: str) -> Line:
