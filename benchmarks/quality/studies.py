@@ -79,7 +79,7 @@ LONG_TAIL = (PNEUMONIAMNIST, BRAIN48)
 STUDIES = (*HEADLINE, *LONG_TAIL)
 
 TOY = Study(  # a check of the machinery, in seconds: drawn images, chosen by its name only
-    name="toy", title="Drawn images, 16 px", plan="pneumoniamnist", folder="", metric="auroc", seeds=2,
+    name="toy", title="Drawn images, 16 px", plan="pneumoniamnist.toml", folder="", metric="auroc", seeds=2,
     overrides=("data.size=16", "data.phantoms=120", "model.width=8", "recipe.batch_size=8", "sites.num=2", "evaluation.resamples=100",
                *schedule(2, 0.5)),
     partitions=(
