@@ -41,7 +41,8 @@ def study(*methods, overrides: tuple[str, ...] = ()):
     design = module("design")
     partitions = tuple(design.Partition(name=name, title=name, overrides=(f"sites.partition={name}",), methods=methods)
                        for name in ("iid", "feature-shift"))
-    return design.Study(name="s", title="", plan="pneumoniamnist.toml", folder="", metric="auroc", partitions=partitions, overrides=overrides)
+    return design.Study(name="s", title="", plan="pneumoniamnist.toml", folder="", metric="auroc", partitions=partitions,
+                        overrides=overrides)
 
 
 def predictions(probabilities: np.ndarray, truth: np.ndarray) -> Predictions:
