@@ -6,6 +6,7 @@ from regression import TOLERANCE, final_loss
 
 from wardround.core.exchange import Update
 from wardround.core.params import Layout, Params
+from wardround.errors import PlanError
 from wardround.plan.schema import Recipe
 from wardround.strategies.fedmuon import FedMuon, orthogonal
 from wardround.testing import check_strategy
@@ -88,6 +89,12 @@ def test_only_the_mean_of_the_sites_changes_counts_not_who_sent_which() -> None:
     first, second = torch.tensor([-3.0, 1.0, 0.5, -2.0, -1.0, 3.0, 1.0]), torch.tensor([9.0, -2.0, 4.0, 1.0, 0.5, 1.0, -1.0])
     mean = (first + 3 * second) / 4
     assert torch.allclose(after(strategy, first.tolist(), second.tolist()), after(strategy, mean.tolist()), atol=1e-6)
+
+
+@pytest.mark.parametrize("settings", [{"server_lr": 0.0}, {"vector_lr": -1.0}, {"server_momentum": 1.0}, {"weight_decay": -0.1}])
+def test_impossible_settings_are_refused(settings: dict[str, float]) -> None:
+    with pytest.raises(PlanError, match="fedmuon needs server_lr and vector_lr above 0"):
+        FedMuon(recipe=Recipe(), **settings)
 
 
 def test_fedmuon_passes_the_checks_for_strategies() -> None:

@@ -19,6 +19,7 @@ from torch import Tensor
 from wardround.core.exchange import Order, Update
 from wardround.core.params import Params
 from wardround.core.state import State
+from wardround.errors import PlanError
 from wardround.strategies.fedavg import FedAvg
 
 NEWTON_SCHULZ = (3.4445, -4.7750, 2.0315)  # of Jordan et al.: steep at 0, so that small singular values grow fast
@@ -50,6 +51,12 @@ class FedMuon(FedAvg):
     weight_decay: float = 0.005
 
     optimises = True
+
+    def __post_init__(self) -> None:
+        if not (self.server_lr > 0 and self.vector_lr > 0 and 0 <= self.server_momentum < 1 and self.weight_decay >= 0):
+            raise PlanError("fedmuon needs server_lr and vector_lr above 0, server_momentum from 0 to below 1 and weight_decay of at least 0, "
+                            f"got server_lr = {self.server_lr}, vector_lr = {self.vector_lr}, server_momentum = {self.server_momentum}, "
+                            f"weight_decay = {self.weight_decay}")
 
     def begin(self, params: Params, num_sites: int) -> MuonState:
         return MuonState(round=0, params=params, num_sites=num_sites, velocity=params.zeros(), second=params.zeros())
