@@ -54,7 +54,7 @@ class FedMuon(FedAvg):
 
     def __post_init__(self) -> None:
         if not (self.server_lr > 0 and self.vector_lr > 0 and 0 <= self.server_momentum < 1 and self.weight_decay >= 0):
-            raise PlanError("fedmuon needs server_lr and vector_lr above 0, server_momentum from 0 to below 1 and weight_decay of at least 0, "
+            raise PlanError("fedmuon needs server_lr and vector_lr above 0, server_momentum from 0 to below 1, weight_decay not below 0, "
                             f"got server_lr = {self.server_lr}, vector_lr = {self.vector_lr}, server_momentum = {self.server_momentum}, "
                             f"weight_decay = {self.weight_decay}")
 
