@@ -10,8 +10,8 @@ from wardround.core.exchange import Order, Update
 from wardround.core.params import Params
 from wardround.sites.site import Site
 from wardround.strategies.fedavg import FedAvg
+from wardround.strategies.fedprox import proximal
 from wardround.strategies.personal import OWN
-from wardround.training.local import Penalty
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -28,18 +28,10 @@ class Ditto(FedAvg):
     def train(self, site: Site, order: Order) -> Update:
         update = super().train(site, order)
         model = site.model_with(self.personal(site, order.params))
-        site.fit(model, order, slot="own_optimizer", penalty=self._towards(order))
+        site.fit(model, order, slot="own_optimizer", penalty=proximal(order.params.trainable, self.pull))
         site.memory[OWN] = model.params.flat.clone()
         return update
 
     def personal(self, site: Site, params: Params) -> Params:
         """v; the global model at a site that has not trained yet."""
         return Params(site.memory[OWN], params.layout) if OWN in site.memory else params
-
-    def _towards(self, order: Order) -> Penalty:
-        anchor = order.params.trainable  # w_t
-
-        def penalty(trainable: Tensor, grads: Tensor) -> None:
-            grads.add_(trainable - anchor, alpha=self.pull)
-
-        return penalty
