@@ -4,8 +4,6 @@ from __future__ import annotations
 
 from dataclasses import dataclass
 
-from torch import Tensor
-
 from wardround.core.exchange import Order, Update
 from wardround.core.params import Params
 from wardround.sites.site import Site
