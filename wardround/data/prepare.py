@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import hashlib
 from collections import Counter
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 
@@ -95,13 +95,21 @@ def prepare(plan: Plan, watch: Watch = silent) -> Prepared:
     whole_groups = np.full(n, -1, np.int64)
     whole_groups[good] = own
     pixels = _as_scanned(plan, found.pixels, whole_homes, names)
-    how = plan.data.harmonise if found.masks is None and found.volumes is None else "none"  # others are refused before they are trained on
-    train = {site: np.flatnonzero((whole_homes == site) & (whole_split == "train")) for site in names}
-    return Prepared(catalogue=catalogue, pixels=pixels, masks=found.masks, greys=None if how == "none" else learn(how, pixels, train),
-                    volumes=found.volumes, groups=whole_groups, split=whole_split, homes=whole_homes, site_names=names,
+    is_labelled = found.masks is None and found.volumes is None  # others are refused before they are trained on
+    greys = _greys(plan, pixels, whole_homes, whole_split, names) if is_labelled else None
+    return Prepared(catalogue=catalogue, pixels=pixels, masks=found.masks, greys=greys, volumes=found.volumes,
+                    groups=whole_groups, split=whole_split, homes=whole_homes, site_names=names,
                     ledger=Ledger.of(catalogue.images, failed=failed, detail=found.details, skipped=skipped),
                     leaks=find_leaks(usable.splits, patients=usable.patients, digests=digests, near=near, groups=own),
                     fingerprint=_fingerprint(plan, catalogue, found, whole_split, whole_homes))
+
+
+def _greys(plan: Plan, pixels: np.ndarray, homes: np.ndarray, split: np.ndarray, names: Sequence[str]) -> Greys | None:
+    """What `data.harmonise` learns from each site's training rows; None where it is off, and then no row is looked up."""
+    how = plan.data.harmonise
+    if how == "none":
+        return None
+    return learn(how, pixels, {site: np.flatnonzero((homes == site) & (split == "train")) for site in names})
 
 
 def check(plan: Plan, watch: Watch = silent) -> Findings:
