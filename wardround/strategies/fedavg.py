@@ -34,13 +34,15 @@ class FedAvg:
     order_type: ClassVar[type[Order]] = Order
     update_type: ClassVar[type[Update]] = Update
     optimises: ClassVar[bool] = False  # whether the server's half is an optimiser, of use where one site holds all images too
+    schedules_server: ClassVar[bool] = False  # whether lr_factor is of the server's rate, and sites keep recipe.lr
 
     def begin(self, params: Params, num_sites: int) -> State:
         return State(round=0, params=params, num_sites=num_sites)
 
     def order(self, state: State) -> Order:
         t = state.round + 1
-        recipe = self.recipe.model_copy(update={"lr": self.recipe.lr * self.lr_factor(t)})
+        factor = 1.0 if self.schedules_server else self.lr_factor(t)
+        recipe = self.recipe.model_copy(update={"lr": self.recipe.lr * factor})
         return Order(round=t, params=state.params, recipe=recipe)
 
     def train(self, site: Site, order: Order) -> Update:  # runs at the site

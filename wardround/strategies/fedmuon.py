@@ -16,7 +16,7 @@ from typing import cast
 import torch
 from torch import Tensor
 
-from wardround.core.exchange import Order, Update
+from wardround.core.exchange import Update
 from wardround.core.params import Params
 from wardround.core.state import State
 from wardround.errors import PlanError
@@ -51,6 +51,7 @@ class FedMuon(FedAvg):
     weight_decay: float = 0.005
 
     optimises = True
+    schedules_server = True
 
     def __post_init__(self) -> None:
         if not (self.server_lr > 0 and self.vector_lr > 0 and 0 <= self.server_momentum < 1 and self.weight_decay >= 0):
@@ -60,9 +61,6 @@ class FedMuon(FedAvg):
 
     def begin(self, params: Params, num_sites: int) -> MuonState:
         return MuonState(round=0, params=params, num_sites=num_sites, velocity=params.zeros(), second=params.zeros())
-
-    def order(self, state: State) -> Order:
-        return Order(round=state.round + 1, params=state.params, recipe=self.recipe)
 
     def aggregate(self, state: State, updates: Iterable[Update]) -> State:
         held, change, t = cast(MuonState, state), self.combine(updates), state.round + 1  # `begin` made it

@@ -10,7 +10,7 @@ from typing import cast
 import torch
 from torch import Tensor
 
-from wardround.core.exchange import Order, Update
+from wardround.core.exchange import Update
 from wardround.core.params import Params
 from wardround.core.state import State
 from wardround.errors import PlanError
@@ -39,6 +39,7 @@ class FedOpt(FedAvg, ABC):
     tau: float = 1e-3  # changes well below it count little
 
     optimises = True
+    schedules_server = True
 
     def __post_init__(self) -> None:
         betas = {name: getattr(self, name) for name in ("beta1", "beta2") if hasattr(self, name)}
@@ -55,9 +56,6 @@ class FedOpt(FedAvg, ABC):
         second = params.zeros()
         second.trainable.fill_(self.tau**2)
         return Moments(round=0, params=params, num_sites=num_sites, first=params.zeros(), second=second)
-
-    def order(self, state: State) -> Order:
-        return Order(round=state.round + 1, params=state.params, recipe=self.recipe)
 
     def aggregate(self, state: State, updates: Iterable[Update]) -> State:
         held = cast(Moments, state)  # `begin` made it
