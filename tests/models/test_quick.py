@@ -219,7 +219,8 @@ def test_gradients_arrive_in_a_flat_model() -> None:
     for model in (slow, ours):
         model.train()(x).square().sum().backward()
     assert ours.grads.any()
-    torch.testing.assert_close(ours.grads, slow.grads, rtol=1e-4, atol=1e-5)
+    scale = slow.grads.abs().max().item()  # entries that nearly cancel carry the rounding of the large ones
+    torch.testing.assert_close(ours.grads, slow.grads, rtol=1e-4, atol=1e-5 * scale)
 
 
 def test_frozen_parameters_get_no_gradient(pair: tuple[nn.Module, nn.Module, Tensor]) -> None:
