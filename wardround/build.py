@@ -54,20 +54,15 @@ METRICS: dict[Task, tuple[str, ...]] = {  # that may choose the round, the task'
 
 
 @dataclass(frozen=True, kw_only=True, eq=False)
-class ArmBlueprint:
-    """All that a worker process needs to be any site of this arm.
-
-    classes: what the model answers. regions: unions of classes that a segmentation is scored by. class_weights: (C,), of the loss.
-    """
+class Design:
+    """What is trained and how: all that a server without images needs. classes: what the model answers. regions: unions of classes
+    that a segmentation is scored by."""
 
     plan: Plan
     strategy: Strategy
-    rows: Mapping[str, SiteRows]
-    feed: Feed
     task: Task
     classes: tuple[str, ...]
     regions: Mapping[str, tuple[int, ...]] = field(default_factory=dict)
-    class_weights: np.ndarray | None = None
 
     def model(self, *, is_tried: bool = True) -> FlatModel:
         """The model with its initial weights: the same for all arms of a seed. is_tried: `initial_params` has tried it before."""
@@ -80,6 +75,15 @@ class ArmBlueprint:
     @property
     def device(self) -> str:
         return device_of(self.plan)
+
+
+@dataclass(frozen=True, kw_only=True, eq=False)
+class ArmBlueprint(Design):
+    """All that a worker process needs to be any site of this arm. class_weights: (C,), of the loss."""
+
+    rows: Mapping[str, SiteRows]
+    feed: Feed
+    class_weights: np.ndarray | None = None
 
     @property
     def filter(self) -> Filter | None:
@@ -287,9 +291,9 @@ def lr_factor(plan: Plan, round: int) -> float:
     return learning_rate(plan.recipe, round, plan.rounds.num) / plan.recipe.lr
 
 
-def initial_params(blueprint: ArmBlueprint) -> Params:
+def initial_params(design: Design) -> Params:
     """Parameters before round 1, on the CPU. PlanError if the model does not fit the data."""
-    params = blueprint.model(is_tried=False).params
+    params = design.model(is_tried=False).params
     return Params(params.flat.cpu().clone(), params.layout)
 
 

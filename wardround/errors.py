@@ -12,6 +12,8 @@ WardroundError                 1   anything without a better home
 ├── AggregationError           1   an update cannot be used
 ├── TooFewSites                4   fewer sites replied than the plan demands
 ├── PrivacyError               5   a privacy budget would be passed
+├── NetworkError               1   a study's server, site, certificate or message cannot be used
+│   └── WireError              1   a message from outside does not hold what it should
 └── Resumable                  6   stopped in a state that --resume continues
     └── CheckpointError        6   a checkpoint cannot be written or read
 
@@ -82,6 +84,14 @@ class PrivacyError(WardroundError):
     """A privacy budget would be passed."""
 
     exit_code = 5
+
+
+class NetworkError(WardroundError):
+    """A study's server, site, certificate or message cannot be used."""
+
+
+class WireError(NetworkError):
+    """A message from outside does not hold what it should."""
 
 
 class Resumable(WardroundError):

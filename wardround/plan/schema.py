@@ -139,7 +139,8 @@ class CohortPlan(Section):
     """Which sites take part in a round."""
 
     fraction: Annotated[float, Field(gt=0, le=1)] = 1.0  # share of sites asked each round
-    min_sites: int = Field(1, ge=1)  # fewer replies stop the run, which can be resumed
+    min_sites: int = Field(1, ge=1)  # fewer replies stop the run, which can be resumed; a study waits until so many are back
+    deadline_s: Positive = 3600.0  # over a network: a site that has not answered by then is left out of the round
 
 
 class ExchangePlan(Section):

@@ -1,0 +1,114 @@
+"""What a study's server and sites say to each other beside orders and updates, and the envelope around every message.
+
+All of it travels through fleet/wire.py: plain fields as JSON, arrays by name. No field is a path, a class name or code.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from dataclasses import dataclass, field
+from typing import Any
+
+import numpy as np
+
+from wardround.core.params import Params
+from wardround.core.tally import Tally
+from wardround.data.catalogue import Task
+
+
+@dataclass(frozen=True, kw_only=True)
+class Hello:
+    """Server to site, first of all: this is the plan (TOML). The site answers Ready, or SiteFailed with what keeps it."""
+
+    plan: str
+
+
+@dataclass(frozen=True, kw_only=True)
+class Ready:
+    """The site has approved the plan and its images are there. counts: training images of each class, only where the plan's loss is
+    weighted by them. phantom: its images are synthetic. threads: of its training; only 1 has the bits of the local engine."""
+
+    site: str
+    num_train: int
+    num_val: int
+    num_test: int
+    task: Task
+    classes: tuple[str, ...]
+    regions: Mapping[str, tuple[int, ...]]
+    phantom: bool
+    fingerprint: str
+    version: str
+    device: str
+    threads: int
+    counts: Mapping[str, int] | None = None
+
+
+@dataclass(frozen=True, kw_only=True)
+class TestOrder:
+    """Test the best round's params on the site's test rows: the one time they are read. temperature, threshold: fixed on validation."""
+
+    round: int
+    params: Params
+    is_personal: bool
+    temperature: float | None
+    threshold: float | None
+
+
+@dataclass(frozen=True, kw_only=True)
+class LocalOrder:
+    """Train the plan's local arm: this site alone, on its own images. Its model stays at the site; only a SiteSummary travels."""
+
+
+@dataclass(frozen=True, kw_only=True)
+class SiteSummary:
+    """A site's test result: sums and rates, small counts hidden (network/summary.py); no row of its own.
+
+    tally: of its test rows at the order's temperature; None of a local arm. replicates: (R, K) float64 sums over resampled patients, for
+    the intervals of all sites together; None of a local arm. scores: the site's part of scores.json's per_site.
+    """
+
+    site: str
+    scores: Mapping[str, Any]
+    tally: Tally | None = None
+    replicates: np.ndarray | None = None
+
+
+@dataclass(frozen=True, kw_only=True)
+class Deliver:
+    """Server to site, last of all: the final model (or, of personal models, what the site makes its own of), model.json, its card."""
+
+    round: int
+    params: Params
+    is_personal: bool
+    record: Mapping[str, Any]
+    card: str
+
+
+@dataclass(frozen=True, kw_only=True)
+class Delivered:
+    """The site has the model."""
+
+    site: str
+
+
+@dataclass(frozen=True, kw_only=True)
+class Envelope:
+    """Around every message. A reply repeats run, plan, round, nonce and site; the server refuses one that does not fit, or comes twice.
+
+    run: name of the run. plan: SHA-256 of its plan (network/approval.py). nonce: 32 hex digits, of this request to this site only.
+    deadline_s: the site gives up after so long. cohort: how many sites this round asks. memory: which version of what the site
+    remembers the work begins from, "" for none. keep: the version under which what it remembers afterwards is stored, "" for an order
+    that changes nothing. weights: class weights of the loss, from all sites' counts. notes: of a reply: what the coordinator should read.
+    """
+
+    run: str
+    plan: str
+    site: str
+    round: int
+    nonce: str
+    deadline_s: float = 0.0
+    cohort: int = 0
+    memory: str = ""
+    keep: str = ""
+    weights: tuple[float, ...] | None = None
+    notes: tuple[str, ...] = field(default=())
