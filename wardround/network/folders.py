@@ -53,8 +53,8 @@ class StudyFolder:
     def record(self) -> dict[str, Any]:
         """study.json: name, host, port, admin_port, sites (names), version; NetworkError if this is no study's folder."""
         if not (self.path / "study.json").is_file():
-            raise NetworkError(f"{self.path} is not a study's folder (it has no study.json). Make one: wardround study new NAME --plan PLAN "
-                               "--sites A,B --address HOST:PORT")
+            raise NetworkError(f"{self.path} is not a study's folder (it has no study.json). Make one: wardround study new NAME "
+                               "--plan PLAN --sites A,B --address HOST:PORT")
         return read_json(self.path / "study.json")
 
 
@@ -109,8 +109,8 @@ class SiteFolder:
         """site.json: study, site, host, port, fingerprint (of the root certificate), data (folder, once `site ready` was told it),
         weights (file of first weights, if the plan needs one); NetworkError if this is no site's folder."""
         if not (self.path / "site.json").is_file():
-            raise NetworkError(f"{self.path} is not a site's folder (it has no site.json). Make one from the invitation that the coordinator "
-                               "sent: wardround site join SITE.invitation")
+            raise NetworkError(f"{self.path} is not a site's folder (it has no site.json). Make one from the invitation that the "
+                               "coordinator sent: wardround site join SITE.invitation")
         return read_json(self.path / "site.json")
 
     def change(self, **values: Any) -> None:
