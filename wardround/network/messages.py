@@ -6,7 +6,7 @@ All of it travels through fleet/wire.py: plain fields as JSON, arrays by name. N
 from __future__ import annotations
 
 from collections.abc import Mapping
-from dataclasses import dataclass, field
+from dataclasses import dataclass
 from typing import Any
 
 import numpy as np
@@ -14,6 +14,7 @@ import numpy as np
 from wardround.core.params import Params
 from wardround.core.tally import Tally
 from wardround.data.catalogue import Task
+from wardround.network.envelope import Envelope as Envelope
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -89,26 +90,3 @@ class Delivered:
     """The site has the model."""
 
     site: str
-
-
-@dataclass(frozen=True, kw_only=True)
-class Envelope:
-    """Around every message. A reply repeats run, plan, round, nonce and site; the server refuses one that does not fit, or comes twice.
-
-    run: name of the run. plan: SHA-256 of its plan (network/approval.py). nonce: 32 hex digits, of this request to this site only.
-    deadline_s: the site gives up after so long. cohort: how many sites this round asks. memory: which version of what the site
-    remembers the work begins from, "" for none. keep: the version under which what it remembers afterwards is stored, "" for an order
-    that changes nothing. weights: class weights of the loss, from all sites' counts. notes: of a reply: what the coordinator should read.
-    """
-
-    run: str
-    plan: str
-    site: str
-    round: int
-    nonce: str
-    deadline_s: float = 0.0
-    cohort: int = 0
-    memory: str = ""
-    keep: str = ""
-    weights: tuple[float, ...] | None = None
-    notes: tuple[str, ...] = field(default=())
