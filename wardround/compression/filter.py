@@ -19,10 +19,23 @@ from wardround.core.params import Entry, Layout, Params
 from wardround.plan.schema import ExchangePlan
 
 
-def make_filter(plan: ExchangePlan) -> Filter | None:
+def make_codec(plan: ExchangePlan) -> Codec | None:
     """None where updates travel whole."""
     codecs: dict[str, Codec] = {"float16": Half(), "int8": Int8(), "top-k": TopK(plan.top_share)}
-    return None if plan.updates == "float32" else Compression(codecs[plan.updates])
+    return codecs.get(plan.updates)
+
+
+def make_filter(plan: ExchangePlan) -> Filter | None:
+    """None where updates travel whole."""
+    codec = make_codec(plan)
+    return None if codec is None else Compression(codec)
+
+
+@dataclass(frozen=True, eq=False)
+class PackedParams(Params):
+    """Params as the server unpacks them, and the bytes that say so. data: what travels; packed anew, the numbers might be others."""
+
+    data: bytes
 
 
 @dataclass(frozen=True)
@@ -43,7 +56,8 @@ class Compression:
         if not all(torch.isfinite(value.flat).all() for value in wanted.values()):
             return update
         packed = {name: pack(value, self.codec, rng) for name, value in wanted.items()}
-        found: dict[str, Any] = {name: unpack(data, wanted[name].layout, self.codec) for name, data in packed.items()}
+        found: dict[str, Any] = {name: PackedParams(unpack(data, value.layout, self.codec).flat, value.layout, data)
+                                 for (name, value), data in zip(wanted.items(), packed.values(), strict=True)}
         if self.codec.keeps_residual:
             memory.update({_residual(name): value.trainable - found[name].trainable for name, value in wanted.items()})
         return replace(update, sent_bytes=sum(map(len, packed.values())), **found)
@@ -77,6 +91,8 @@ def unpack(data: bytes, layout: Layout, codec: Codec) -> Params:
     tail = len(data) - 4 * sum(entry.size for entry in buffers)
     whole = torch.from_numpy(np.frombuffer(data[tail:], "<f4").astype(np.float32))
     values = torch.cat([codec.decode(data[head:tail], sizes), whole]) if trained else whole
+    if len(values) != sum(sizes) + sum(entry.size for entry in buffers):
+        raise ValueError(f"{len(data)} bytes are not those of the tensors they name")
     params = Params(torch.zeros(layout.size), layout)
     start = 0
     for entry in (*trained, *buffers):

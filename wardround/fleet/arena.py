@@ -8,6 +8,7 @@ from __future__ import annotations
 
 import dataclasses
 import mmap
+import warnings
 from collections.abc import Mapping
 from dataclasses import dataclass
 from typing import Any, get_type_hints
@@ -70,6 +71,13 @@ class Arena:
         """Build a message of this kind whose arrays are views of the slot."""
         return kind(**plain, **{name: Params(vector, self.layout)
                                 for name, vector in zip(params_fields(kind), self.slots[slot], strict=False)})
+
+
+def in_place(vector: np.ndarray) -> Tensor:
+    """A view. What arrived may be read-only, which torch cannot express and warns of; neither orders nor updates are written to."""
+    with warnings.catch_warnings():
+        warnings.simplefilter("ignore", UserWarning)
+        return torch.from_numpy(vector)
 
 
 def _write(vectors: list[Tensor], message: Any) -> None:

@@ -15,7 +15,6 @@ import sys
 import tempfile
 import threading
 import time
-import warnings
 from collections.abc import Callable, Iterator, Mapping, Sequence
 from contextlib import contextmanager
 from dataclasses import dataclass, replace
@@ -26,7 +25,6 @@ from typing import Any
 import numpy as np
 import torch
 from safetensors.torch import load, save
-from torch import Tensor
 
 from wardround.core.events import Watch, silent
 from wardround.core.exchange import EvaluateOrder, Order, SiteFailed, SiteReport, Update
@@ -34,6 +32,7 @@ from wardround.core.params import Layout, Params
 from wardround.data.cache import cores
 from wardround.errors import PlanError, Resumable
 from wardround.extras import need
+from wardround.fleet.arena import in_place
 from wardround.fleet.base import Memories, neighbours
 from wardround.fleet.batch import MAX_ATTEMPTS, Batch
 from wardround.fleet.heap import keep_heap
@@ -282,13 +281,6 @@ def end(ray: Any, folder: str) -> None:
 def to_bytes(memory: Memory) -> bytes:
     """What a site remembers, as safetensors: the local engine's files hold the same."""
     return save({name: tensor.detach().cpu().contiguous() for name, tensor in memory.items()})
-
-
-def in_place(vector: np.ndarray) -> Tensor:
-    """A view. Ray's arrays are read-only, which torch cannot express and warns of; neither orders nor updates are written to."""
-    with warnings.catch_warnings():
-        warnings.simplefilter("ignore", UserWarning)
-        return torch.from_numpy(vector)
 
 
 def passed(array: np.ndarray) -> np.ndarray:
