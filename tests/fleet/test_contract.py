@@ -10,6 +10,7 @@ from pathlib import Path
 
 import pytest
 import torch
+from toy_network import ToyFleet
 
 from wardround.build import ArmBlueprint, initial_params
 from wardround.core.events import Event, WorkerRestarted, silent
@@ -59,13 +60,25 @@ def local(blueprint: ArmBlueprint, **settings) -> LocalFleet:
     return LocalFleet(blueprint, initial_params(blueprint).layout, work=work, **{"workers": 2} | settings)
 
 
-@pytest.fixture(params=["local", "ray"], scope="module")
-def make(request) -> Make:
-    """Opens an engine of two workers unless told otherwise."""
-    if request.param == "local":
+def opener(name: str, request) -> Make:
+    if name == "network":
+        return ToyFleet
+    if name == "local":
         return local
     request.getfixturevalue("cluster")
     return lambda blueprint, **settings: RayFleet(blueprint, **{"workers": 2} | settings)
+
+
+@pytest.fixture(params=["local", "ray"], scope="module")
+def make(request) -> Make:
+    """Opens an engine of this institution's machines, of two workers unless told otherwise."""
+    return opener(request.param, request)
+
+
+@pytest.fixture(params=["local", "ray", "network"], scope="module")
+def make_any(request) -> Make:
+    """Opens any engine; what sites of a network remember is not the server's to see (tests/fleet/test_nvflare.py)."""
+    return opener(request.param, request)
 
 
 @contextmanager
@@ -100,8 +113,8 @@ def assert_same(found: list, expected: list) -> None:
     assert all(torch.equal(a, b) for (_, a), (_, b) in zip(found, expected, strict=True))
 
 
-def test_it_passes_the_checks_for_fleets(make) -> None:
-    check_fleet(make)
+def test_it_passes_the_checks_for_fleets(make_any) -> None:
+    check_fleet(make_any)
 
 
 @pytest.mark.parametrize("workers", [1, 2])
@@ -136,8 +149,8 @@ def test_a_fleet_goes_on_from_the_memories_of_the_local_one(make) -> None:
     assert torch.equal(resumed.state.params.flat, toy_run(blueprint)[0].state.params.flat)
 
 
-def test_a_round_counts_when_it_is_committed_and_one_given_up_half_way_leaves_no_trace(make) -> None:
-    with opened(make, toy_blueprint(num_sites=6, recipe=REMEMBERING)) as fleet:
+def test_a_round_counts_when_it_is_committed_and_one_given_up_half_way_leaves_no_trace(make_any) -> None:
+    with opened(make_any, toy_blueprint(num_sites=6, recipe=REMEMBERING)) as fleet:
         expected = first_round(fleet)
         replies = fleet.train(first_order(fleet), list(fleet.sites()))
         next(replies)
@@ -170,15 +183,15 @@ def test_a_site_that_kills_every_worker_fails_alone(make) -> None:
     assert (one[0], two.site, three[0]) == ("site-1", "site-2", "site-3")
 
 
-def test_an_exception_and_an_update_of_another_model_become_named_replies(make) -> None:
-    with opened(make, toy_blueprint(Troubled)) as fleet:
+def test_an_exception_and_an_update_of_another_model_become_named_replies(make_any) -> None:
+    with opened(make_any, toy_blueprint(Troubled)) as fleet:
         one, two, three = first_round(fleet)
     assert isinstance(one, SiteFailed)
     assert (one.site, two, three[0]) == ("site-1", SiteFailed(site="site-2", reason="RuntimeError: out of film"), "site-3")
 
 
-def test_many_sites_own_models_are_those_of_each_site_asked_alone(make) -> None:
-    with opened(make, toy_blueprint(FedBN, num_sites=34)) as fleet:  # more than evaluate one by one
+def test_many_sites_own_models_are_those_of_each_site_asked_alone(make_any) -> None:
+    with opened(make_any, toy_blueprint(FedBN, num_sites=34)) as fleet:  # more than evaluate one by one
         list(fleet.train(first_order(fleet), list(fleet.sites())))
         fleet.commit()
         order = EvaluateOrder(round=1, params=initial_params(fleet.blueprint), is_personal=True, detail=True)
@@ -207,11 +220,11 @@ def test_a_site_that_is_alone_has_no_elsewhere() -> None:
     assert report.tally.num_examples == 4
 
 
-def test_evaluation_with_detail_names_each_row_and_one_bad_site_fails_alone(make) -> None:
+def test_evaluation_with_detail_names_each_row_and_one_bad_site_fails_alone(make_any) -> None:
     blueprint = toy_blueprint(num_sites=40)  # more than evaluate one by one
     rows = blueprint.rows["site-7"]
     broken = replace(blueprint, rows={**blueprint.rows, "site-7": replace(rows, val=rows.val + 10**6)})
-    with opened(make, broken) as fleet:
+    with opened(make_any, broken) as fleet:
         order = EvaluateOrder(round=0, params=initial_params(blueprint), rows="test", detail=True)
         reports = list(fleet.evaluate(order, list(fleet.sites())))
         failed = [reply for reply in fleet.evaluate(replace(order, rows="val"), list(fleet.sites())) if isinstance(reply, SiteFailed)]

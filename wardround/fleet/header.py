@@ -1,7 +1,8 @@
 """The header of a message as it arrives: sizes are checked before anything is parsed, and the header before an array is looked at.
 
 A message is a safetensors file: 8 bytes with the length of its header, the header (JSON: each array's type, shape and place, and a
-text, here a message's kind, envelope and fields in JSON), and the arrays, one after another.
+text, here a message's kind, envelope and fields in JSON), and the arrays, one after another. Processes that must stay small read it:
+nothing here needs torch.
 """
 
 from __future__ import annotations
@@ -41,6 +42,11 @@ class Header:
     head: Head
     fields: Mapping[str, Any]
     places: Mapping[str, tuple[int, int]]  # array -> its first byte and the one after its last
+
+
+def peek(data: bytes | bytearray | memoryview, *, max_bytes: int = MAX_BYTES) -> Head:
+    """What the header tells; no array is read. WireError if it cannot be the header of a message of ours, or the message is too large."""
+    return header_of(memoryview(data).cast("B"), max_bytes).head
 
 
 def header_of(view: memoryview, max_bytes: int) -> Header:

@@ -28,6 +28,7 @@ from wardround.core.tally import ClassTally, Counts, DiceTally, FindingTally
 from wardround.errors import WireError
 from wardround.fleet.arena import in_place
 from wardround.fleet.header import DTYPES, MAX_BYTES, MAX_INTEGER, Head, Header, header_of, refuse, short
+from wardround.fleet.header import peek as peek
 from wardround.plan.schema import Recipe
 from wardround.strategies.base import Strategy
 
@@ -57,11 +58,6 @@ def encode(envelope: Mapping[str, Any], message: Any, *, unread: Tensor | None =
     fields = {field.name: writer.told(getattr(message, field.name), field.name) for field in dataclasses.fields(message)}
     head = {"kind": type(message).__name__, "envelope": writer.told(envelope, "envelope"), "fields": fields}
     return save(arrays, {"wardround": json.dumps(head, separators=(",", ":"))})
-
-
-def peek(data: bytes | bytearray | memoryview, *, max_bytes: int = MAX_BYTES) -> Head:
-    """What the header tells; no array is read. WireError if it cannot be the header of a message of ours, or the message is too large."""
-    return header_of(memoryview(data).cast("B"), max_bytes).head
 
 
 def decode(data: bytes | bytearray | memoryview, kinds: Mapping[str, type], layout: Layout | None, *, max_bytes: int = MAX_BYTES,
