@@ -1,5 +1,7 @@
 """What a hospital allows."""
 
+import subprocess
+import sys
 import time
 from datetime import UTC, datetime
 from pathlib import Path
@@ -7,7 +9,7 @@ from pathlib import Path
 import pytest
 
 from wardround.errors import NetworkError
-from wardround.network.messages import Envelope
+from wardround.network.envelope import Envelope
 from wardround.network.policy import TEMPLATE, Limits, Work, limits_of, refusal, refusal_of_plan, too_large, write_template
 from wardround.plan.schema import EnginePlan, Plan, RoundsPlan
 
@@ -189,3 +191,9 @@ def test_a_binary_file_is_no_limits(tmp_path: Path) -> None:
     (tmp_path / "limits.toml").write_bytes(b"\xff\xfe\x00")
     with pytest.raises(NetworkError, match="is not text in UTF-8"):
         limits_of(tmp_path / "limits.toml")
+
+
+def test_what_a_site_checks_in_its_small_process_needs_no_torch() -> None:
+    code = ("import sys\nimport wardround.network.policy, wardround.network.approval, wardround.network.auditlog\n"
+            "assert 'torch' not in sys.modules")
+    subprocess.run([sys.executable, "-c", code], check=True, capture_output=True)

@@ -12,7 +12,7 @@ from pydantic import Field, ValidationError, field_validator
 
 from wardround.errors import NetworkError
 from wardround.lookup import suggestion
-from wardround.network.messages import Envelope
+from wardround.network.envelope import Envelope
 from wardround.plan.problems import WANTED
 from wardround.plan.schema import Plan, Positive, Section
 from wardround.runs.folder import write_text
@@ -90,7 +90,8 @@ def refusal(limits: Limits, *, plan: Plan, envelope: Envelope, now: datetime, wo
             num_train: int | None = None) -> str | None:
     """Why a request is refused, in a sentence with the limit and who can change it; None if it is allowed.
 
-    now: of the site's clock; with a time zone it is turned into the machine's. num_train: the site's training images, where known.
+    now: of the site's clock; with a time zone it is turned into the machine's. work: what is asked for; hours are for training, and
+    min_cohort is for rounds. num_train: the site's training images, where known.
     """
     if found := refusal_of_plan(limits, plan, num_train=num_train):
         return found
