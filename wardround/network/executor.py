@@ -1,0 +1,58 @@
+"""The site's end in NVFLARE's job process: it hands bytes to the site's agent and the agent's answer back, and nothing more.
+
+It takes no arguments, so the server cannot configure it; which folder is the site's is told by the hospital's own environment.
+"""
+
+from __future__ import annotations
+
+import os
+from pathlib import Path
+
+from nvflare.apis.event_type import EventType
+from nvflare.apis.executor import Executor
+from nvflare.apis.fl_constant import ReturnCode
+from nvflare.apis.fl_context import FLContext
+from nvflare.apis.shareable import Shareable, make_reply
+from nvflare.apis.signal import Signal
+
+from wardround.errors import WardroundError
+from wardround.network.agent import MAX_BYTES, SiteAgent
+from wardround.network.folders import SiteFolder
+from wardround.network.jobs import TASK
+from wardround.network.parcel import KEY, pieces, whole
+
+SITE = "WARDROUND_SITE"  # environment: the site's folder
+
+
+class SiteExecutor(Executor):  # type: ignore[misc]
+    """One for each job; lives as long as the job's process."""
+
+    def __init__(self) -> None:
+        super().__init__()
+        self._agent: SiteAgent | None = None
+
+    def execute(self, task_name: str, shareable: Shareable, fl_ctx: FLContext, abort_signal: Signal) -> Shareable:
+        """The reply to an order. What is no message of ours is answered with NVFLARE's code for it."""
+        if task_name != TASK:
+            return make_reply(ReturnCode.TASK_UNKNOWN)
+        try:
+            order = whole(shareable.get(KEY), MAX_BYTES)
+            shareable.clear()
+            answer = self._open().answer(order)
+        except WardroundError as error:
+            self.logger.error(str(error))
+            return make_reply(ReturnCode.BAD_TASK_DATA)
+        reply = make_reply(ReturnCode.OK)
+        reply[KEY] = pieces(answer)
+        return reply
+
+    def handle_event(self, event_type: str, fl_ctx: FLContext) -> None:
+        """The worker ends with the job."""
+        if event_type in (EventType.END_RUN, EventType.ABORT_TASK) and self._agent is not None:
+            self._agent.close()
+            self._agent = None
+
+    def _open(self) -> SiteAgent:
+        if self._agent is None:
+            self._agent = SiteAgent(SiteFolder(Path(os.environ[SITE])))
+        return self._agent

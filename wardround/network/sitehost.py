@@ -1,0 +1,87 @@
+"""A site's program: it keeps NVFLARE's client running, which calls the study's server and never listens to anybody outside."""
+
+from __future__ import annotations
+
+import getpass
+import os
+import shlex
+import signal
+import sys
+import time
+from contextlib import ExitStack
+from pathlib import Path
+
+from wardround.core.events import Note, Watch
+from wardround.errors import NetworkError
+from wardround.extras import need
+from wardround.network.approval import Approvals, plan_hash
+from wardround.network.auditlog import AuditLog
+from wardround.network.folders import SiteFolder
+from wardround.network.kits import expiring
+from wardround.network.servant import Servant, end_all, settings
+from wardround.network.startup import HEARTBEAT_S, write_site
+from wardround.session.alone import alone
+
+TICK_S = 0.5
+CLIENT = "nvflare.private.fed.app.client.client_train"
+
+
+def check(site: SiteFolder) -> None:
+    """NetworkError unless the site is ready to be started: admitted, its data known, the plan approved."""
+    record = site.record()
+    if not (site.path / "site.crt").is_file():
+        raise NetworkError(f"{site.path} has no certificate yet. Send {record['site']}.request to the coordinator, then: "
+                           f"wardround site ready {record['site']}.kit --data FOLDER")
+    if not record.get("data"):
+        raise NetworkError(f"{site.path} does not know where the images are: wardround site ready KIT --data FOLDER")
+    if not Approvals(site.approvals_file).is_approved(plan_hash(site.plan_file.read_text(encoding="utf-8"))):
+        raise NetworkError(f"the plan in {site.plan_file} is not approved. Look at it and approve it: wardround site ready, or "
+                           "wardround site approve")
+
+
+def serve(site: SiteFolder, watch: Watch) -> None:
+    """Stay connected until a signal ends it; what dies is started again, after a pause that grows."""
+    need("nvflare", extra="network", purpose="a study over a network")
+    check(site)
+    record, audit = site.record(), AuditLog(site.audit_file)
+    is_told_to_end: list[int] = []
+    for number in (signal.SIGTERM, signal.SIGINT):
+        signal.signal(number, lambda number, frame: is_told_to_end.append(number))
+    workspace = site.flare.absolute()
+    servant = Servant(module=CLIENT, workspace=workspace, output=site.state / "client.log",
+                      arguments=("-s", "fed_client.json", "--set", "secure_train=true", "config_folder=config",
+                                 f"heart_beat_interval={HEARTBEAT_S}", f"org={record['study']}", f"uid={record['site']}"),
+                      environment=settings(WARDROUND_SITE=str(site.path.absolute())))
+    with ExitStack() as stack:
+        stack.enter_context(alone(site.state))
+        for sentence in expiring(site):
+            watch(Note(text=sentence))
+        end_all(workspace)
+        write_site(site)
+        stack.callback(servant.end)
+        audit.write("site-started", pid=os.getpid())
+        watch(Note(text=f"site '{record['site']}' calls {record['host']}:{record['port']} and waits for orders. Ctrl-C ends it."))
+        while not is_told_to_end:
+            if servant.keep() and servant.num_deaths:
+                audit.write("client-restarted", deaths=servant.num_deaths)
+                watch(Note(text=f"the connection program ended and was started again; why, is in {site.state / 'client.log'}"))
+            time.sleep(TICK_S)
+        audit.write("site-ended")
+
+
+def systemd_unit(site: SiteFolder) -> str:
+    """A unit for `systemctl`: the site's program starts with the machine and is started again when it fails."""
+    record, folder = site.record(), site.path.absolute()
+    start = shlex.join([str(Path(sys.executable).parent / "wardround"), "site", "start", "--folder", str(folder)])
+    return "\n".join([
+        "[Unit]", f"Description=wardround: site {record['site']} of study {record['study']}", "After=network-online.target",
+        "Wants=network-online.target", "", "[Service]", f"ExecStart={start}", f"WorkingDirectory={folder}", f"User={getpass.getuser()}",
+        "Restart=always", "RestartSec=10", "KillMode=control-group", "NoNewPrivileges=true", "ProtectSystem=strict", "PrivateTmp=true",
+        f"ReadWritePaths={folder} {cache_folder()}", "", "[Install]", "WantedBy=multi-user.target", ""])
+
+
+def cache_folder() -> Path:
+    """Where decoded images are kept; the unit must be able to write there."""
+    from wardround.places import cache_root
+
+    return cache_root()

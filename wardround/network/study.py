@@ -1,0 +1,88 @@
+"""A new study: its folder, its plan as hospitals will run it, its authority and the invitations."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from datetime import UTC, datetime
+from pathlib import Path
+
+import wardround
+from wardround.build import check_names
+from wardround.data.datasets import DATASETS
+from wardround.data.datasets.base import Reader
+from wardround.errors import NetworkError, PlanError
+from wardround.network import authority
+from wardround.network.approval import login_name, plan_hash
+from wardround.network.auditlog import AuditLog
+from wardround.network.folders import StudyFolder
+from wardround.network.kits import invite
+from wardround.plan.load import dump_plan
+from wardround.plan.schema import Plan
+from wardround.runs.folder import write_json, write_text
+
+
+def new_study(name: str, plan: Plan, sites: Sequence[str], address: str, out: Path | None = None) -> StudyFolder:
+    """Make STUDY (default ./NAME). address: HOST:PORT under which hospitals reach the server. NetworkError or PlanError, and nothing is
+    made, for names, an address or a plan that cannot be."""
+    study = StudyFolder(out or Path(authority.check_name("study", name)))
+    host, port = _address(address)
+    for site in sites:
+        authority.check_name("site", site)
+    if len(set(sites)) != len(sites) or not sites:
+        raise NetworkError("name each site once: --sites north,south,east")
+    if study.path.exists() and any(study.path.iterdir()):
+        raise NetworkError(f"{study.path} is there already and not empty. Take another name, or another place with --out DIR.")
+    text = dump_plan(plan_for(plan, sites))
+    study.path.mkdir(parents=True, exist_ok=True, mode=0o700)
+    write_json(study.path / "study.json", {
+        "name": name, "host": host, "port": port, "admin_port": port + 1, "sites": list(sites), "version": wardround.__version__,
+        "made": datetime.now(UTC).isoformat(timespec="seconds"), "by": login_name()})
+    write_text(study.plan_file, text)
+    authority.found(study, name=name, host=host)
+    invite(study, sites)
+    AuditLog(study.audit_file).write("study-made", by=login_name(), sites=list(sites), plan=plan_hash(text))
+    return study
+
+
+def change_plan(study: StudyFolder, plan: Plan) -> str:
+    """Put another plan in the study's place; returns its hash. Each site must approve it before it trains again; the run begins anew."""
+    text = dump_plan(plan_for(plan, study.record()["sites"]))
+    write_text(study.plan_file, text)
+    AuditLog(study.audit_file).write("plan-changed", by=login_name(), plan=plan_hash(text))
+    return plan_hash(text)
+
+
+def plan_for(plan: Plan, sites: Sequence[str]) -> Plan:
+    """The plan as a network runs it: every hospital has its own folder, and nothing is left to what a machine prefers.
+
+    PlanError for what hospitals could not run alike: code of one's own in a file, grey values learnt over sites, classes not known."""
+    for section, key in (("data", "dataset"), ("model", "name"), ("strategy", "name")):
+        if ".py:" in getattr(getattr(plan, section), key):
+            raise PlanError(f"{section}.{key} names a file of your own. No code travels in a study: make it a package that every site "
+                            "installs, and name it as package.module:Name.")
+    if plan.data.harmonise == "percentiles":
+        raise PlanError("data.harmonise = 'percentiles' learns from all sites' grey values before round 1, which a network does not do. "
+                        "Take 'site', or leave it out.")
+    reader: Reader = DATASETS.find(plan.data.dataset)
+    classes = plan.data.classes or reader.classes
+    if not classes and reader.task != "segmentation":
+        raise PlanError(f"data.classes must be written out for '{plan.data.dataset}': a hospital that lacks a class could not know of it. "
+                        "E.g. --set 'data.classes=[\"healthy\", \"ill\"]'")
+    if plan.cohort.min_sites > len(sites):
+        raise PlanError(f"cohort.min_sites = {plan.cohort.min_sites}, but the study has {len(sites)} sites.")
+    engine = plan.engine
+    record = plan.model_dump()
+    record["data"].update(folder=None, classes=tuple(classes))
+    record["sites"].update(partition="folders", names=tuple(sites), num=len(sites))
+    record["engine"].update(name="local", precision="fp32" if engine.precision == "auto" else engine.precision,
+                            layout="contiguous" if engine.layout == "auto" else engine.layout)
+    made = Plan.model_validate(record)
+    check_names(made)
+    return made
+
+
+def _address(address: str) -> tuple[str, int]:
+    host, colon, port = address.rpartition(":")
+    if not colon or not host or not port.isdigit() or not 0 < int(port) < 65535:
+        raise NetworkError(f"--address {address}: give the name under which hospitals reach the server, and a port: fl.hospital.org:8102")
+    return host, int(port)
