@@ -61,6 +61,9 @@ class Envelope:
         return asdict(self)
 
 
+NOBODY = Envelope(run="unknown", plan="0" * 64, site="unknown", round=0, nonce="0" * 32)  # of a message whose envelope cannot be read
+
+
 def failure(envelope: Envelope, reason: str) -> bytes:
     """The bytes of a SiteFailed, as fleet/wire.py encodes it, but without torch."""
     head = {"kind": "SiteFailed", "envelope": envelope.record(), "fields": {"site": envelope.site, "reason": reason}}

@@ -1,0 +1,31 @@
+"""From the text of a plan that came over a network to the plan."""
+
+from __future__ import annotations
+
+import tomllib
+
+from pydantic import ValidationError
+
+from wardround.errors import PlanError
+from wardround.network.approval import Approvals
+from wardround.network.reasons import Refusal
+from wardround.plan.problems import describe
+from wardround.plan.schema import Plan
+
+
+def parsed(text: str) -> Plan:
+    """The plan that the text is; PlanError says what is wrong with it."""
+    try:
+        return Plan.model_validate(tomllib.loads(text))
+    except tomllib.TOMLDecodeError as error:
+        raise PlanError(f"the plan is not valid TOML: {error}") from error
+    except ValidationError as error:
+        raise PlanError(describe(error, "the plan")) from error
+
+
+def approved_plan(approvals: Approvals, hash: str, site: str) -> Plan:
+    """The plan of this hash in the words that were approved; Refusal if none is."""
+    for approval in approvals.history():
+        if approval.hash == hash and not approval.withdrawn:
+            return parsed(approval.plan)
+    raise Refusal(f"plan {hash[:8]}... is not approved at {site}: look at it and approve it there: wardround site approve")
