@@ -41,13 +41,13 @@ def confusion_table(truth: np.ndarray, predicted: np.ndarray, num_classes: int, 
 def accuracy(truth: np.ndarray, probabilities: np.ndarray, threshold: float | None = None,
              weights: np.ndarray | None = None) -> np.ndarray:
     """Share of right decisions."""
-    return _table_accuracy(_table(truth, probabilities, threshold, weights))
+    return table_accuracy(_table(truth, probabilities, threshold, weights))
 
 
 def recalls(truth: np.ndarray, probabilities: np.ndarray, threshold: float | None = None,
             weights: np.ndarray | None = None) -> np.ndarray:
     """Return (..., C): the share of each class's rows that were decided so; NaN for a class without rows."""
-    return _table_recalls(_table(truth, probabilities, threshold, weights))
+    return table_recalls(_table(truth, probabilities, threshold, weights))
 
 
 def balanced_accuracy(truth: np.ndarray, probabilities: np.ndarray, threshold: float | None = None,
@@ -71,13 +71,13 @@ def specificity(truth: np.ndarray, probabilities: np.ndarray, threshold: float |
 def f1(truth: np.ndarray, probabilities: np.ndarray, threshold: float | None = None,
        weights: np.ndarray | None = None) -> np.ndarray:
     """F1 = 2 TP / (2 TP + FP + FN) of class 1 (C = 2); NaN when class 1 is neither present nor predicted."""
-    return np.asarray(_table_f1s(_table(truth, probabilities, threshold, weights))[..., 1])
+    return np.asarray(table_f1s(_table(truth, probabilities, threshold, weights))[..., 1])
 
 
 def macro_f1(truth: np.ndarray, probabilities: np.ndarray, threshold: float | None = None,
              weights: np.ndarray | None = None) -> np.ndarray:
     """Mean F1 over the classes that are present or predicted: a class that is only predicted counts as 0."""
-    return mean_estimable(_table_f1s(_table(truth, probabilities, threshold, weights)))
+    return mean_estimable(table_f1s(_table(truth, probabilities, threshold, weights)))
 
 
 def auroc(truth: np.ndarray, probabilities: np.ndarray, weights: np.ndarray | None = None) -> np.ndarray:
@@ -181,10 +181,10 @@ def from_tally(tally: Tally) -> dict[str, float]:
         case ClassTally():
             labels = slice(1, 2) if tally.num_classes == 2 else slice(None)
             table = tally.confusion.astype(np.float64)
-            scores |= {"accuracy": float(_table_accuracy(table)), "balanced_accuracy": float(mean_estimable(_table_recalls(table))),
-                       "auroc": _binned_auroc(tally.scores[labels])}
+            scores |= {"accuracy": float(table_accuracy(table)), "balanced_accuracy": float(mean_estimable(table_recalls(table))),
+                       "auroc": float(mean_estimable(binned_auroc(tally.scores[labels])))}
         case FindingTally():
-            scores["auroc"] = _binned_auroc(tally.scores)
+            scores["auroc"] = float(mean_estimable(binned_auroc(tally.scores)))
         case DiceTally():
             means = ratio(tally.dice_sum, tally.num_examples)
             scores["dice"] = float(mean_estimable(means))
@@ -192,27 +192,44 @@ def from_tally(tally: Tally) -> dict[str, float]:
     return scores
 
 
-def _binned_auroc(scores: np.ndarray) -> float:
-    """Mean area over classes. scores: (C, 2, bins), as in ClassTally."""
-    negative, positive = scores.astype(np.float64).swapaxes(0, 1)  # (C, bins) each
-    wins = (positive * (_cumulative(negative)[:, :-1] + negative / 2)).sum(1)
-    return float(mean_estimable(ratio(wins, positive.sum(1) * negative.sum(1))))
+def binned_auroc(scores: np.ndarray) -> np.ndarray:
+    """(...) areas. scores: (..., 2, bins) counts of rows without the class (0) and with it (1), by rising score; a bin's rows are tied."""
+    negative, positive = _kinds(scores)
+    wins = (positive * (_cumulative(negative)[..., :-1] + negative / 2)).sum(-1)
+    return ratio(wins, positive.sum(-1) * negative.sum(-1))
+
+
+def binned_average_precision(scores: np.ndarray) -> np.ndarray:
+    """(...) average precisions. scores: as of `binned_auroc`."""
+    negative, positive = (kind[..., ::-1] for kind in _kinds(scores))  # from the highest score down
+    found, selected = positive.cumsum(-1), (positive + negative).cumsum(-1)
+    hits = (positive * np.nan_to_num(ratio(found, selected))).sum(-1)
+    return np.where(negative.sum(-1) > 0, ratio(hits, positive.sum(-1)), np.nan)
+
+
+def table_accuracy(table: np.ndarray) -> np.ndarray:
+    """(...) accuracies. table: (..., C, C) counts, truth by row."""
+    return ratio(np.trace(table, axis1=-2, axis2=-1), table.sum((-2, -1)))
+
+
+def table_recalls(table: np.ndarray) -> np.ndarray:
+    """(..., C)."""
+    return ratio(np.diagonal(table, axis1=-2, axis2=-1), table.sum(-1))
+
+
+def table_f1s(table: np.ndarray) -> np.ndarray:
+    """(..., C)."""
+    return ratio(2 * np.diagonal(table, axis1=-2, axis2=-1), table.sum(-1) + table.sum(-2))
+
+
+def _kinds(scores: np.ndarray) -> tuple[np.ndarray, np.ndarray]:
+    """Counts of negatives and of positives by bin."""
+    counts = scores.astype(np.float64)
+    return counts[..., 0, :], counts[..., 1, :]
 
 
 def _table(truth: np.ndarray, probabilities: np.ndarray, threshold: float | None, weights: np.ndarray | None) -> np.ndarray:
     return confusion_table(truth, decide(probabilities, threshold), probabilities.shape[1], weights)
-
-
-def _table_accuracy(table: np.ndarray) -> np.ndarray:
-    return ratio(np.trace(table, axis1=-2, axis2=-1), table.sum((-2, -1)))
-
-
-def _table_recalls(table: np.ndarray) -> np.ndarray:
-    return ratio(np.diagonal(table, axis1=-2, axis2=-1), table.sum(-1))
-
-
-def _table_f1s(table: np.ndarray) -> np.ndarray:
-    return ratio(2 * np.diagonal(table, axis1=-2, axis2=-1), table.sum(-1) + table.sum(-2))
 
 
 def _one_vs_rest(area: Callable[[np.ndarray, np.ndarray, np.ndarray | None], np.ndarray], truth: np.ndarray,

@@ -11,7 +11,7 @@ from typing import Any
 import numpy as np
 from safetensors.torch import save_file
 
-from wardround.build import Arm, ArmBlueprint
+from wardround.build import Arm, ArmBlueprint, Design
 from wardround.core.exchange import EvaluateOrder, Rows, SiteFailed, SiteReport
 from wardround.core.predictions import Measured, Predictions, Results
 from wardround.core.tally import Tally
@@ -167,23 +167,30 @@ def exchanged(arm: Arm, course: Course) -> dict[str, int]:
 
 def write_model(folder: Path, blueprint: ArmBlueprint, prepared: Prepared, course: Course, judged: Judged) -> None:
     """model.safetensors (the best round, tensors by name) and model.json (what is needed to use it)."""
+    catalogue = prepared.catalogue
+    images = {"mask_values": {str(value): label for value, label in catalogue.mask_values.items()},
+              "suffixes": list(suffixes_of(catalogue.images[0])), "greys": None if prepared.greys is None else prepared.greys.record(),
+              "phantom": catalogue.phantom, "dataset": catalogue.name, "licence": catalogue.licence, "fingerprint": prepared.fingerprint}
+    save_model(folder, blueprint, course, temperature=judged.temperature, threshold=judged.threshold, images=images)
+
+
+def save_model(folder: Path, design: Design, course: Course, *, temperature: float | None, threshold: float | None,
+               images: Mapping[str, Any]) -> dict[str, Any]:
+    """Write the model's two files and return what is in model.json. images: what it holds of the images that the model was trained on."""
     part = folder / "model.safetensors.part"
-    model = blueprint.model()
+    model = design.model()
     model.load(course.best)
     save_file({name: tensor.cpu().contiguous() for name, tensor in model.tensors().items()}, part)
     part.replace(folder / "model.safetensors")
-    plan = blueprint.plan
-    write_json(folder / "model.json", {
-        "model": plan.model.model_dump(mode="json"), "task": blueprint.task, "classes": list(blueprint.classes),
-        "data": plan.data.model_dump(mode="json", exclude={"folder", "phantoms", "max_failed"}), "precision": plan.engine.precision,
-        "layout": plan.engine.layout, "personal": plan.strategy.name if isinstance(blueprint.strategy, Personal) else None,
-        "loss": plan.recipe.loss, "temperature": judged.temperature, "threshold": judged.threshold,
-        "mask_values": {str(value): label for value, label in prepared.catalogue.mask_values.items()},
-        "suffixes": list(suffixes_of(prepared.catalogue.images[0])),
-        "greys": None if prepared.greys is None else prepared.greys.record(),
-        "best_round": course.best_round, "parameters": course.best.layout.num_trainable, "phantom": prepared.catalogue.phantom,
-        "dataset": prepared.catalogue.name, "licence": prepared.catalogue.licence, "fingerprint": prepared.fingerprint,
-        "notice": "A research model. Not for clinical use."})
+    plan = design.plan
+    record = {"model": plan.model.model_dump(mode="json"), "task": design.task, "classes": list(design.classes),
+              "data": plan.data.model_dump(mode="json", exclude={"folder", "phantoms", "max_failed"}),
+              "precision": plan.engine.precision, "layout": plan.engine.layout,
+              "personal": plan.strategy.name if isinstance(design.strategy, Personal) else None, "loss": plan.recipe.loss,
+              "temperature": temperature, "threshold": threshold, "best_round": course.best_round,
+              "parameters": course.best.layout.num_trainable, **images, "notice": "A research model. Not for clinical use."}
+    write_json(folder / "model.json", record)
+    return record
 
 
 def write_gallery(folder: Path, judged: Judged, blueprint: ArmBlueprint, prepared: Prepared, course: Course) -> None:

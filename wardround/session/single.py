@@ -6,7 +6,7 @@ from collections.abc import Mapping
 from pathlib import Path
 from typing import Any
 
-from wardround.build import ARMS, Arm, as_begun, build, check_names, resolved
+from wardround.build import ARMS, Arm, Design, as_begun, build, check_names, resolved
 from wardround.core.events import Note, Watch
 from wardround.data.prepare import Prepared, prepare
 from wardround.errors import PlanError
@@ -14,8 +14,8 @@ from wardround.models.weights import digest_of
 from wardround.plan.load import dump_plan, load_plan
 from wardround.plan.schema import Plan
 from wardround.runs import provenance
+from wardround.runs.alone import alone
 from wardround.runs.folder import RunFolder, read_json, write_json, write_text
-from wardround.session.alone import alone
 from wardround.session.arm import run_arm
 from wardround.session.notebook import watching
 from wardround.session.result import RunResult
@@ -92,14 +92,18 @@ def open_folder(folder: RunFolder, plan: Plan, prepared: Prepared, arm: Arm, sit
 
 
 def provenance_of(plan: Plan, prepared: Prepared, arm: Arm, site: str | None) -> dict[str, Any]:
-    """provenance.json: software, machine, seed, data, model. Bytes are those of one exchange; frozen tensors are not sent."""
-    model = build(plan, prepared, arm, site).model(is_tried=False)
+    """provenance.json: software, machine, seed, data, model."""
+    return {**provenance.environment(), "arm": arm, "site": site, "seed": plan.seed, "data": data_record(prepared),
+            "model": model_record(build(plan, prepared, arm, site))}
+
+
+def model_record(design: Design) -> dict[str, Any]:
+    """The model's size: trained numbers, those that stay as they began, bytes of one exchange; the digest of its first weights."""
+    model, plan = design.model(is_tried=False), design.plan.model
     whole = sum(tensor.numel() for tensor in model.tensors().values())
     layout = model.params.layout
-    weights = digest_of(plan.model.weights, plan.model.name) if plan.model.weights else None
-    return {**provenance.environment(), "arm": arm, "site": site, "seed": plan.seed, "data": data_record(prepared),
-            "model": {"name": plan.model.name, "parameters": layout.num_trainable, "frozen": whole - layout.size,
-                      "bytes": layout.num_bytes, "weights": weights}}
+    return {"name": plan.name, "parameters": layout.num_trainable, "frozen": whole - layout.size, "bytes": layout.num_bytes,
+            "weights": digest_of(plan.weights, plan.name) if plan.weights else None}
 
 
 def data_record(prepared: Prepared) -> dict[str, Any]:
