@@ -1,4 +1,5 @@
-"""Rows -> sites. Every kind but "column" is a table of shares, site by class, and whole groups are dealt to come near it.
+"""Rows -> sites. Every kind but "column" is a table of shares, site by class, and whole groups are dealt to come near it. (Of "folders"
+nothing is dealt: data/hospitals.py.)
 
 The same shares hold for train, val and test, so that a site is tested on what it trains on. A group (patient or near-duplicates)
 is never torn: rows that leak from the published test split follow their group.

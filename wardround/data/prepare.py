@@ -15,17 +15,18 @@ from wardround.data.cache import writing
 from wardround.data.catalogue import UNKNOWN, Catalogue, text_column
 from wardround.data.datasets import DATASETS
 from wardround.data.datasets.base import Reader
-from wardround.data.decode import Decoded, decode
+from wardround.data.decode import Decoded
 from wardround.data.duplicates import conflicts, groups, keys, near_duplicates
 from wardround.data.harmonise import Greys, learn
+from wardround.data.hospitals import OWNER, at, decode_apart, parts, read_all, read_one
 from wardround.data.ledger import Ledger
 from wardround.data.partition import partition, site_names
 from wardround.data.scanners import apply, scanner_for
 from wardround.data.split import OUT, SPLITS, LeakReport, check_no_leak, find_leaks, split
 from wardround.data.volumes import Volumes
-from wardround.errors import PlanError
+from wardround.errors import CatalogueError, PartitionError, PlanError
 from wardround.places import cache_root
-from wardround.plan.schema import Plan
+from wardround.plan.schema import Plan, SplitPlan
 
 
 @dataclass(frozen=True, kw_only=True, eq=False)
@@ -78,18 +79,30 @@ class Findings:
 
 
 def prepare(plan: Plan, watch: Watch = silent) -> Prepared:
-    """Read, decode, group, split and partition, in the plan's ways; DataError where the plan cannot be carried out honestly."""
-    catalogue, found = _decoded(plan, watch)
+    """Read, decode, group, split and partition, in the plan's ways; DataError where the plan cannot be carried out honestly.
+
+    With sites.partition = "folders" each site's folder is grouped, split and checked for leaks on its own, as that hospital would do in
+    a network: that no patient and no image is at two sites is not checked."""
+    return _prepared(plan, read_catalogue(plan, watch), watch)
+
+
+def prepare_at(plan: Plan, site: str, folder: Path, watch: Watch = silent) -> Prepared:
+    """What one hospital of a study prepares, from its own folder alone: this site's part of `prepare` with sites.partition = "folders".
+
+    Images, labels, split and the order of rows are the same, so training on it gives the same bits. data.folder is not looked at."""
+    return _prepared(plan, read_one(DATASETS.find(plan.data.dataset), plan, site, folder), watch)
+
+
+def _prepared(plan: Plan, catalogue: Catalogue, watch: Watch) -> Prepared:
+    found = decode_apart(catalogue, plan.data, watch)
     failed, n = found.reasons, len(catalogue)
-    Ledger.of(catalogue.images, failed=failed, detail=found.details, skipped=failed).check(plan.data.max_failed)
+    _check_failed(catalogue, found, plan.data.max_failed)
     good = np.flatnonzero(failed == UNKNOWN)
     usable, digests = catalogue.take(good), found.digests[good]
     near, own = _related(usable, found, good, plan)
-    chosen = split(usable, own, plan.split)
+    chosen = _split(usable, own, plan.split)
     check_no_leak(chosen, own)
-    column = usable.column(plan.sites.column) if plan.sites.partition == "column" else None
-    homes = partition(usable.stratum_table(), own, chosen, plan.sites, classes=usable.strata, seed=plan.seed, column=column)
-    names = site_names(plan.sites) if column is None or plan.sites.names else tuple(sorted(set(homes) - {UNKNOWN}))
+    names, homes = _homes(usable, own, chosen, plan)
     skipped = _spread(_skipped(chosen, homes), good, n, UNKNOWN)
     whole_split, whole_homes = _spread(chosen, good, n, OUT), _spread(homes, good, n, UNKNOWN)
     whole_groups = np.full(n, -1, np.int64)
@@ -104,6 +117,28 @@ def prepare(plan: Plan, watch: Watch = silent) -> Prepared:
                     fingerprint=_fingerprint(plan, catalogue, found, whole_split, whole_homes))
 
 
+def _split(usable: Catalogue, groups: np.ndarray, plan: SplitPlan) -> np.ndarray:
+    """(n,) text, of hospitals' own folders each drawn on its own; PartitionError naming one that is too small to be split."""
+    chosen = text_column([UNKNOWN] * len(usable))
+    for site, rows in parts(usable):
+        try:
+            chosen[rows] = split(usable.take(rows), groups[rows] - groups[rows[0]], plan)  # a part's groups follow one another
+        except CatalogueError as error:
+            if site == UNKNOWN:
+                raise
+            raise PartitionError(f"site '{site}': {error}") from error
+    return chosen
+
+
+def _homes(usable: Catalogue, groups: np.ndarray, chosen: np.ndarray, plan: Plan) -> tuple[tuple[str, ...], np.ndarray]:
+    """The sites' names, and the home of every row, (n,) text."""
+    if plan.sites.partition == "folders":
+        return tuple(site for site, _ in parts(usable)), np.where(chosen == OUT, UNKNOWN, usable.column(OWNER))
+    column = usable.column(plan.sites.column) if plan.sites.partition == "column" else None
+    homes = partition(usable.stratum_table(), groups, chosen, plan.sites, classes=usable.strata, seed=plan.seed, column=column)
+    return site_names(plan.sites) if column is None or plan.sites.names else tuple(sorted(set(homes) - {UNKNOWN})), homes
+
+
 def _greys(plan: Plan, pixels: np.ndarray, homes: np.ndarray, split: np.ndarray, names: Sequence[str]) -> Greys | None:
     """What `data.harmonise` learns from each site's training rows; None where it is off, and then no row is looked up."""
     how = plan.data.harmonise
@@ -114,7 +149,9 @@ def _greys(plan: Plan, pixels: np.ndarray, homes: np.ndarray, split: np.ndarray,
 
 def check(plan: Plan, watch: Watch = silent) -> Findings:
     """Look for what would make a result dishonest; nothing is changed or refused."""
-    catalogue, found = _decoded(plan, watch)
+    catalogue = read_catalogue(plan, watch)
+    found = decode_apart(catalogue, plan.data, watch)
+    _check_failed(catalogue, found, 1.0)
     failed = found.reasons[found.reasons != UNKNOWN]
     good = np.flatnonzero(found.reasons == UNKNOWN)
     usable, digests = catalogue.take(good), found.digests[good]
@@ -129,27 +166,32 @@ def check(plan: Plan, watch: Watch = silent) -> Findings:
 
 
 def read_catalogue(plan: Plan, watch: Watch = silent) -> Catalogue:
-    """The plan's data set: the real folder, or phantoms where the plan names none."""
+    """The plan's data set: the real folder, all hospitals' folders, or phantoms where the plan names none."""
     reader: Reader = DATASETS.find(plan.data.dataset)
+    if plan.sites.partition == "folders":
+        return read_all(reader, plan)
     folder = plan.data.folder or _phantoms(plan, reader, watch)
     catalogue = reader.read(folder)
     return catalogue.with_classes(plan.data.classes) if plan.data.classes else catalogue
 
 
-def _decoded(plan: Plan, watch: Watch) -> tuple[Catalogue, Decoded]:
-    """The catalogue and its images; DataError naming files if none of them can be read."""
-    catalogue = read_catalogue(plan, watch)
-    found = decode(catalogue, plan.data, watch)
-    if (found.reasons != UNKNOWN).all():
-        Ledger.of(catalogue.images, failed=found.reasons, detail=found.details, skipped=found.reasons).check(0)
-    return catalogue, found
+def _check_failed(catalogue: Catalogue, found: Decoded, max_failed: float) -> None:
+    """DataError if a larger share is unreadable, of all images or of one hospital's folder, or if all are, whatever is allowed."""
+    for site, rows in parts(catalogue):
+        failed = found.reasons[rows]
+        with at(site):
+            Ledger.of(catalogue.images[rows], failed=failed, detail=found.details[rows], skipped=failed).check(
+                max_failed if (failed == UNKNOWN).any() else 0)
 
 
 def _related(usable: Catalogue, found: Decoded, good: np.ndarray, plan: Plan) -> tuple[np.ndarray, np.ndarray]:
     """Near-duplicates, and groups of all kinds, of the images that could be read: two (len(good),) int64.
 
-    Volumes have no perceptual hash: only equal voxels make them duplicates."""
-    near = np.arange(len(good)) if found.hashes is None else near_duplicates(found.hashes[good], plan.split.near_duplicate_bits)
+    Volumes have no perceptual hash: only equal voxels make them duplicates. Hospitals' own folders share no group."""
+    near = np.arange(len(good))
+    if found.hashes is not None:
+        for _, rows in parts(usable):
+            near[rows] = rows[0] + near_duplicates(found.hashes[good[rows]], plan.split.near_duplicate_bits)
     return near, groups(usable.patients, found.digests[good], near)
 
 

@@ -14,7 +14,7 @@ from pydantic import BaseModel, ConfigDict, Field, model_validator
 
 Share = Annotated[float, Field(ge=0, le=1)]
 Positive = Annotated[float, Field(gt=0)]
-PartitionName = Literal["iid", "dirichlet", "shards", "quantity", "missing-classes", "feature-shift", "column"]
+PartitionName = Literal["iid", "dirichlet", "shards", "quantity", "missing-classes", "feature-shift", "column", "folders"]
 MetricName = Literal["loss", "accuracy", "balanced_accuracy", "auroc", "dice"]
 
 

@@ -18,7 +18,9 @@ PARTITIONS = {
     "missing-classes": "so that each hospital lacks some classes: {common} at every hospital, each other class at one only",
     "feature-shift": "at random, and each hospital's images were changed as by another scanner (strength {strength:g})",
     "column": "by the column '{column}' of the data set",
+    "folders": "as they lie: each hospital's images are in a folder of its own, and were split there",
 }
+NATURAL = ("column", "folders")  # of hospitals that are, or may be, real ones
 POLICIES = {
     "published": "The published split was kept; test images that leak into training were dropped.",
     "grouped": "All images were split anew by {unit}: {train} training, {val} validation, {test} test.",
@@ -108,10 +110,12 @@ def what_was_done(plan: Plan, run: RunMaterial) -> list[str]:
 def _sites(plan: Plan, run: RunMaterial) -> str:
     how = PARTITIONS[plan.sites.partition].format(alpha=plan.sites.alpha, shards=plan.sites.shards, strength=plan.sites.strength,
                                                   column=plan.sites.column, common=words.listing(plan.sites.common) or "no class")
-    kind = "hospital" if plan.sites.partition == "column" else "simulated hospital"
+    kind = "hospital" if plan.sites.partition in NATURAL else "simulated hospital"
     num = len(run.site_counts) or plan.sites.num
     unit = "patient" if run.patients_known else "group of near-duplicate images"
-    return f"The images were divided among {words.plural(num, kind)} {how}. No {unit} is at two hospitals."
+    apart = ("Whether a patient is at two hospitals was not examined." if plan.sites.partition == "folders" else
+             f"No {unit} is at two hospitals.")
+    return f"The images were divided among {words.plural(num, kind)} {how}. {apart}"
 
 
 def _split(plan: Plan, run: RunMaterial) -> str:
@@ -236,7 +240,7 @@ def limits(plan: Plan, run: RunMaterial, *, num_seeds: int) -> list[str]:
     if run.scores["phantom"]:
         found.append("The images are phantoms, drawn by a program. The results show that the method runs; they say nothing about "
                      "patients.")
-    if plan.sites.partition != "column":
+    if plan.sites.partition not in NATURAL:
         found.append("The hospitals are simulated: one data set was divided among them. Real hospitals differ in more ways.")
     found.append("No external test set: training and test images come from the same data set, so results elsewhere may be worse.")
     if not run.patients_known:
