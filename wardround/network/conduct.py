@@ -33,8 +33,8 @@ from wardround.plan.schema import Plan
 from wardround.rounds.course import Course
 from wardround.rounds.loop import run_rounds
 from wardround.runs import checkpoint as checkpoints
+from wardround.runs.alone import alone
 from wardround.runs.folder import RunFolder, read_json, write_json, write_text
-from wardround.session.alone import alone
 from wardround.session.keeper import Keeper, unpack
 
 GREET_AGAIN_S = 5.0  # between questions to sites that were not ready

@@ -27,7 +27,7 @@ from wardround.network.folders import StudyFolder
 from wardround.network.jobs import write_job
 from wardround.network.servant import Servant, end_all, is_listening, settings
 from wardround.network.startup import DEAD_AFTER_S, coordinator_of, write_admin, write_server
-from wardround.session.alone import alone
+from wardround.runs.alone import alone
 
 log = logging.getLogger(__name__)
 

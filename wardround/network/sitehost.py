@@ -20,7 +20,7 @@ from wardround.network.folders import SiteFolder
 from wardround.network.kits import expiring
 from wardround.network.servant import Servant, end_all, settings
 from wardround.network.startup import HEARTBEAT_S, write_site
-from wardround.session.alone import alone
+from wardround.runs.alone import alone
 
 TICK_S = 0.5
 CLIENT = "nvflare.private.fed.app.client.client_train"

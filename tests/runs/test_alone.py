@@ -6,9 +6,9 @@ import sys
 import pytest
 
 from wardround.errors import Resumable
-from wardround.session.alone import alone
+from wardround.runs.alone import alone
 
-HOLD = ("import sys; from pathlib import Path; from wardround.session.alone import alone\n"
+HOLD = ("import sys; from pathlib import Path; from wardround.runs.alone import alone\n"
         "with alone(Path(sys.argv[1])):\n    print('held', flush=True); sys.stdin.read()\n")
 
 
