@@ -313,7 +313,8 @@ def test_certificates_that_end_soon_are_told_with_the_remedy(world: World) -> No
     assert kits.expiring(world.site) == [] and kits.expiring(world.study) == []
     at = end - timedelta(days=12, seconds=1)
     begin = f"the certificate of site 'north' expires on {end.date()}, in 12 days"
-    assert kits.expiring(world.study, now=at) == [f"{begin}: send its request to `wardround study admit` again, and the new kit to the site"]
+    again = "send its request to `wardround study admit` again, and the new kit to the site"
+    assert kits.expiring(world.study, now=at) == [f"{begin}: {again}"]
     assert kits.expiring(world.site, now=at) == [f"{begin}: send north.request to the coordinator again and accept the new kit"]
     assert "expired on" in kits.expiring(world.site, now=end)[0]
     assert "in 1 day:" in kits.expiring(world.site, now=end - timedelta(days=1, seconds=1))[0]
