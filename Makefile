@@ -5,16 +5,19 @@ VENV := .venv
 BIN := $(VENV)/bin
 STAMP := $(VENV)/.installed
 
-.PHONY: help setup demo test lint bench bench-speed bench-quality clean
+.PHONY: help setup demo demo-network test test-network lint bench bench-speed bench-quality bench-network clean
 
 help:
 	@echo "make setup             create $(VENV) and install wardround with its tools"
 	@echo "make demo [DATA=DIR]   the story in a minute, on phantoms or on the real brain-tumour images in DIR"
+	@echo "make demo-network      a server and four sites as programs of their own, over TLS on this machine, in under three minutes"
 	@echo "make test              all tests (those on real images need WARDROUND_DATA)"
+	@echo "make test-network      what happens to a study when its programs are killed, its lines cut, its messages forged: about 20 minutes"
 	@echo "make lint              ruff, mypy --strict, import contracts"
 	@echo "make bench             the results of benchmarks/RESULTS.md again, on real images: about three hours on 2 cores"
 	@echo "make bench-speed       how fast and how lean the engine is, against loops written by hand: about 25 minutes on 2 free cores"
 	@echo "make bench-quality     federated methods against pooled training, cell by cell; goes on where it was stopped"
+	@echo "make bench-network     overhead, memory, slow lines and four clinics with real images over a network: about an hour"
 	@echo "make clean             remove $(VENV) and caches of tools"
 
 setup: $(STAMP)
@@ -29,8 +32,14 @@ $(STAMP): pyproject.toml constraints.txt
 demo: setup
 	$(BIN)/wardround demo $(if $(DATA),--data '$(DATA)')
 
+demo-network: setup
+	$(BIN)/python examples/network.py $(if $(DATA),--data '$(DATA)')
+
 test: setup
 	$(BIN)/pytest
+
+test-network: setup
+	$(BIN)/pytest -m network tests/network
 
 lint: setup
 	$(BIN)/ruff check .
@@ -50,6 +59,9 @@ bench-speed: setup
 bench-quality: setup
 	$(BIN)/python benchmarks/quality/run.py
 	$(BIN)/python benchmarks/quality/tables.py
+
+bench-network: setup
+	$(BIN)/python benchmarks/network/run.py
 
 clean:
 	rm -rf $(VENV) .pytest_cache .mypy_cache .ruff_cache .import_linter_cache .hypothesis build dist
