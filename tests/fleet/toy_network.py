@@ -3,6 +3,7 @@
 Sites train on one thread, so that they have the bits of the local engine's workers.
 """
 
+import logging
 import time
 from collections.abc import Callable, Iterator, Mapping
 from contextlib import contextmanager
@@ -20,6 +21,8 @@ from wardround.fleet.worker import evaluated, failure, trained
 from wardround.network.envelope import Envelope
 from wardround.sites.memory import Memory
 from wardround.sites.site import Bench, Site
+
+log = logging.getLogger(__name__)
 
 RUN, PLAN = "federated-seed0", "ab" * 32
 Answer = Callable[[bytes], bytes | Lost]
@@ -53,6 +56,7 @@ class ToySite:
             started = time.perf_counter()
             update = replace(trained(self.blueprint, site, order), seconds=time.perf_counter() - started)
         except Exception as error:
+            log.debug("site %s failed", self.name, exc_info=True)
             return answer, failure(self.name, error)
         if site.memory:
             self.kept[envelope.keep] = {entry: tensor.clone() for entry, tensor in site.memory.items()}
@@ -60,19 +64,38 @@ class ToySite:
 
 
 class ToyExchange:
-    """Asks the sites one after another, the last first, so that replies come out of order. A site without an entry is not connected."""
+    """Asks the sites one after another, the last first, so that replies come out of order. A site without an entry is not connected.
+
+    silent: sites of which nothing is ever heard. more: what comes after the answers of the next request. log: (site, request, answer).
+    """
 
     def __init__(self, answers: Mapping[str, Answer]) -> None:
         self.answers = dict(answers)
-        self.sent: dict[str, bytes] = {}  # the last request to each site
-        self.received: dict[str, bytes | Lost] = {}
+        self.silent: set[str] = set()
+        self.more: list[tuple[str, bytes | Lost]] = []
+        self.log: list[tuple[str, bytes, bytes | Lost]] = []
+        self.is_closed = False
 
     def ask(self, requests: Mapping[str, bytes], *, deadline_s: float) -> Iterator[tuple[str, bytes | Lost]]:
-        for site in reversed(list(requests)):
-            self.sent[site] = requests[site]
-            with one_thread():
-                self.received[site] = self.answers[site](self.sent[site]) if site in self.answers else Lost("not connected")
-            yield site, self.received[site]
+        self.is_closed = False
+        try:
+            for site in reversed(list(requests)):
+                if site not in self.silent:
+                    yield site, self._answer(site, requests[site])
+            yield from self.more
+            self.more = []
+        finally:
+            self.is_closed = True
+
+    def exchanged(self, *kinds: str) -> list[tuple[str, bytes, bytes | Lost]]:
+        """What went to and fro about orders of these kinds: (site, request, answer)."""
+        return [(site, request, answer) for site, request, answer in self.log if peek(request).kind in kinds]
+
+    def _answer(self, site: str, request: bytes) -> bytes | Lost:
+        with one_thread():
+            answer = self.answers[site](request) if site in self.answers else Lost("not connected")
+        self.log.append((site, request, answer))
+        return answer
 
 
 class ToyFleet(NvflareFleet):

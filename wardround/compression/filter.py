@@ -84,15 +84,18 @@ def pack(params: Params, codec: Codec, rng: torch.Generator) -> bytes:
 
 
 def unpack(data: bytes, layout: Layout, codec: Codec) -> Params:
-    """What pack packed, as the server has it."""
+    """What pack packed, as the server has it; ValueError, IndexError or RuntimeError for bytes that it did not."""
     head = -(-len(layout.entries) // 8)
-    trained, buffers = _told(layout, np.unpackbits(np.frombuffer(data, np.uint8, count=head)).astype(bool).tolist())
-    sizes = [entry.size for entry in trained]
-    tail = len(data) - 4 * sum(entry.size for entry in buffers)
+    is_there = np.unpackbits(np.frombuffer(data, np.uint8, count=head)).astype(bool)
+    trained, buffers = _told(layout, is_there.tolist())
+    sizes, num_whole = [entry.size for entry in trained], sum(entry.size for entry in buffers)
+    tail = len(data) - 4 * num_whole
+    if tail < head or (tail > head and not trained) or is_there[len(layout.entries) :].any():
+        raise ValueError(f"{len(data)} bytes are not those of the tensors they name")
     whole = torch.from_numpy(np.frombuffer(data[tail:], "<f4").astype(np.float32))
     values = torch.cat([codec.decode(data[head:tail], sizes), whole]) if trained else whole
-    if len(values) != sum(sizes) + sum(entry.size for entry in buffers):
-        raise ValueError(f"{len(data)} bytes are not those of the tensors they name")
+    if len(values) != sum(sizes) + num_whole:
+        raise ValueError(f"{len(values)} numbers, the tensors have {sum(sizes) + num_whole}")
     params = Params(torch.zeros(layout.size), layout)
     start = 0
     for entry in (*trained, *buffers):

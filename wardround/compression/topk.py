@@ -35,8 +35,10 @@ class TopK:
     def decode(self, data: bytes, sizes: Sequence[int]) -> Tensor:
         num = int(np.frombuffer(data, "<u4", count=1)[0])
         end = 4 + 1 + 2 * num
-        values = torch.zeros(sum(sizes))
-        values[torch.from_numpy(from_gaps(data[end:]))] = half.unpack(data[4:end])
+        places, values = from_gaps(data[end:]), torch.zeros(sum(sizes))
+        if len(places) != num:
+            raise ValueError(f"{len(places)} places of {num} numbers")
+        values[torch.from_numpy(places)] = half.unpack(data[4:end])
         return values
 
 

@@ -54,7 +54,7 @@ class Exchange(Protocol):
         ...
 
 
-Audit = Callable[..., None]  # (kind, **facts)
+Audit = Callable[..., object]  # (kind, **facts)
 Fault = Callable[[Any], str | None]
 Replies = Generator[tuple[str, Any], None, None]  # (site, reply or SiteFailed), as they arrive
 
@@ -248,6 +248,8 @@ def in_order(replies: Replies, sites: Sequence[str]) -> Iterator[Any]:
                 held[name] = reply
                 del reply
             yield held.pop(site)
+        for _ in replies:  # to the exchange's end: what else it brings is refused by name
+            pass
 
 
 def fitting(envelope: Mapping[str, Any], asked: Mapping[str, Any]) -> Mapping[str, Any]:
