@@ -61,7 +61,8 @@ def test_the_words_say_what_the_plan_says() -> None:
     found = words(load_plan("brain-tumour-clinics"), num_parameters=3_400_000, num_train=50)
     for part in ("called Brain tumours on MRI, four clinics", "data set brain-tumour-mri (Brain Tumor MRI Dataset (4 classes))",
                  "96 x 96 pixels, in grey", "70 % train the model, 10 % choose its best round and 20 % test it",
-                 "network efficientnet-lite0", "3 400 000 numbers", "everyday photographs", "There are 16 rounds.", "0.5 times through its training images, 16 at a time",
+                 "network efficientnet-lite0", "3 400 000 numbers", "everyday photographs", "There are 16 rounds.",
+                 "0.5 times through its training images, 16 at a time",
                  "with the 50 training images here, 2 batches", "method fedavg (McMahan", "clinic-1, clinic-2, clinic-3 and clinic-4",
                  "within 60 min", "With fewer than 4 answers the study waits", "balanced accuracy (share of images named correctly",
                  "the round with the best balanced accuracy over all sites is kept", "every site gets it", f"wardround {__version__}",

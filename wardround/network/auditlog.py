@@ -56,12 +56,13 @@ class Verdict:
 
 @dataclass(frozen=True, kw_only=True)
 class Sent:
-    """A message that left: its line's kind, round, bytes and arrays (name -> shape)."""
+    """A message that left: its line's kind, run, round, bytes and arrays (name -> shape). run: "" where it belongs to none."""
 
     time: str
     kind: str
     round: int
     num_bytes: int
+    run: str = ""
     arrays: Mapping[str, Any] = field(default_factory=dict)
 
 
@@ -74,8 +75,8 @@ class AuditLog:
     def write(self, kind: str, /, **facts: Any) -> str:
         """Append a line and return its hash, when it is safe on disk. facts: whatever JSON can hold.
 
-        Of kind "sent" they are kind, round, bytes and arrays (name -> shape), for `egress`. What a crash left of a line moves into a line
-        of kind "fragment". NetworkError if the log cannot be written, its last line was changed, or a fact is no JSON.
+        Of kind "sent" they are kind, run, round, bytes and arrays (name -> shape), for `egress`. What a crash left of a line moves into a
+        line of kind "fragment". NetworkError if the log cannot be written, its last line was changed, or a fact is no JSON.
         """
         plain = self._plain(kind, facts)
         try:
@@ -144,10 +145,11 @@ def egress(path: Path) -> Iterator[Sent]:
     """The manifest: every message that left, in order. NetworkError names a line that does not say what left."""
     for line in lines(path):
         if line.kind == SENT:
-            kind, t, num_bytes, arrays = (line.facts.get(name) for name in ("kind", "round", "bytes", "arrays"))
+            kind, run, t, num_bytes, arrays = (line.facts.get(name) for name in ("kind", "run", "round", "bytes", "arrays"))
             if not (isinstance(kind, str) and isinstance(t, int) and isinstance(num_bytes, int)):
                 raise NetworkError(f"{path}: line {line.seq} says that something was sent, but not its kind, round and bytes")
-            yield Sent(time=line.time, kind=kind, round=t, num_bytes=num_bytes, arrays=arrays if isinstance(arrays, dict) else {})
+            yield Sent(time=line.time, kind=kind, round=t, num_bytes=num_bytes, run=run if isinstance(run, str) else "",
+                       arrays=arrays if isinstance(arrays, dict) else {})
 
 
 def _next(last: Line | None, kind: str, facts: Mapping[str, Any]) -> Line:
