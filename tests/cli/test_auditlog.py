@@ -103,5 +103,5 @@ def test_egress_sums_what_left_by_round_and_kind(wardround: Run, path: Path, row
     assert wardround("audit-log", "egress", path) == 0
     head, _, *shown = rows()
     assert head == "Run Round What Messages Bytes Arrays"
-    assert shown == ["0 Ready 1 800", "seed0 1 Update 1 40,000 delta F32[10000]", "seed0 2 Update 2 80,000 delta F32[10000]", "All 4 120,800",
-                     "Bytes are those of the messages as they left, before encryption."]
+    assert shown == ["0 Ready 1 800", "seed0 1 Update 1 40,000 delta F32[10000]", "seed0 2 Update 2 80,000 delta F32[10000]",
+                     "All 4 120,800", "Bytes are those of the messages as they left, before encryption."]
