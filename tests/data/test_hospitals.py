@@ -10,6 +10,7 @@ from PIL import Image
 
 from wardround.build import Arm, build, rows_of_arm
 from wardround.core.events import silent
+from wardround.data import volumes
 from wardround.data.datasets.base import MARKER
 from wardround.data.prepare import Prepared, check, prepare, prepare_at
 from wardround.data.split import check_no_leak
@@ -313,7 +314,9 @@ def brats_plan(folder: Path | None) -> Plan:
                    rounds={"metric": "dice"}, split={"val": 0.25, "test": 0.25}, recipe={"batch_size": 1})
 
 
-def test_volumes_with_masks_are_cut_at_the_same_places_as_at_the_hospital(brains: Path, tmp_path: Path) -> None:
+def test_volumes_with_masks_are_cut_at_the_same_places_as_at_the_hospital(brains: Path, tmp_path: Path,
+                                                                          monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(volumes, "POINTS", 8)  # of each class, so that which ones are remembered matters
     folder = split_in_two(brains, tmp_path, sorted(path.name for path in brains.iterdir()))
     ready = prepare(brats_plan(folder))
     assert ready.volumes is not None
