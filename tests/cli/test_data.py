@@ -59,6 +59,20 @@ def test_sites_shows_who_holds_what_and_writes_the_figure(wardround: Run, plan: 
     assert (tmp_path / "sites.png").read_bytes().startswith(b"\x89PNG")
 
 
+def test_sites_deals_the_images_out_and_tells_where_and_how_a_plan_names_them(wardround: Run, plan: Path, tmp_path: Path,
+                                                                              capsys: pytest.CaptureFixture[str]) -> None:
+    folder = tmp_path / "hospitals"
+    assert wardround("sites", plan, "--figure", tmp_path / "sites.png", "--deal", folder) == 0
+    shown = capsys.readouterr().out
+    assert str(folder / "north") in shown
+    assert "names = ['north', 'south']" in shown
+    dealt = [len(list((folder / site).rglob("*.png"))) for site in ("north", "south")]
+    assert sum(dealt) == 90
+    assert wardround("sites", plan, "--figure", tmp_path / "sites.png", "--data", folder, "--set", "sites.partition=folders") == 0
+    assert wardround("sites", plan, "--figure", tmp_path / "sites.png", "--deal", tmp_path) == 2
+    assert "what an earlier deal has written" in capsys.readouterr().err
+
+
 def test_phantom_writes_a_folder_that_its_own_reader_knows(wardround: Run, tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
     assert wardround("phantom", "chest-xray", tmp_path / "phantoms", "--num", 60, "--seed", 1) == 0
     assert "60 phantom images" in capsys.readouterr().out

@@ -168,7 +168,7 @@ def test_names_and_folder_are_required(hospitals: Path) -> None:
 def test_a_missing_folder_is_named_with_the_near_one(hospitals: Path) -> None:
     with pytest.raises(CatalogueError, match=r"nort: site 'nort' has no folder here\. Did you mean 'north'\?.*Found: north, south"):
         prepare(plan_of(hospitals, names=("nort", "south")))
-    with pytest.raises(CatalogueError, match="the data folder .*none does not exist"):
+    with pytest.raises(CatalogueError, match=r"the data folder .*none does not exist"):
         prepare(plan_of(hospitals / "none"))
 
 
@@ -190,7 +190,7 @@ def test_an_unknown_class_names_the_site_and_the_image(hospitals: Path) -> None:
 
 def test_a_folder_that_cannot_be_read_names_the_site(hospitals: Path) -> None:
     (hospitals / "south" / "manifest.csv").unlink()
-    with pytest.raises(CatalogueError, match="site 'south': .*no CSV file"):
+    with pytest.raises(CatalogueError, match=r"site 'south': .*no CSV file"):
         prepare(plan_of(hospitals))
 
 

@@ -19,6 +19,8 @@ Target = Annotated[Path, typer.Argument(metavar="DIR", help="Where the images ar
 Num = Annotated[int, typer.Option(min=30, metavar="N", help="Number of images.")]
 Seed = Annotated[int, typer.Option(min=0, metavar="N", help="The same seed draws the same images.")]
 Figure = Annotated[Path, typer.Option("--figure", metavar="FILE", help="Where the figure is written.")]
+Dealt = Annotated[Path | None, typer.Option("--deal", metavar="DIR", help="Give each hospital's images a folder of their own in here, in "
+                                            "the data set's layout, to rehearse a network.", show_default=False)]
 PublicSet = Annotated[str, typer.Argument(metavar="NAME", help="A public data set; an unknown name lists those there are.",
                                           show_default=False)]
 Accept = Annotated[bool, typer.Option("--accept-licence", help="The licence was read and is accepted; nothing is asked.")]
@@ -98,12 +100,20 @@ def phantom(dataset: Dataset, folder: Target, num: Num = 900, seed: Seed = 0) ->
 
 
 @app.command(epilog=examples("wardround sites brain-tumour-missing-types --data FOLDER",
-                             "wardround sites chest-xray-pneumonia --set sites.partition=dirichlet --set sites.alpha=0.1"))
-def sites(plan: PlanName, overrides: Overrides = None, data: DataFolder = None, figure: Figure = Path("sites.png")) -> None:
+                             "wardround sites chest-xray-pneumonia --set sites.partition=dirichlet --set sites.alpha=0.1",
+                             "wardround sites brain-tumour-clinics --data FOLDER --deal hospitals/"))
+def sites(plan: PlanName, overrides: Overrides = None, data: DataFolder = None, figure: Figure = Path("sites.png"),
+          deal: Dealt = None) -> None:
     """Show who holds what: images per hospital and class, as a table and a figure. Nothing is trained."""
     from wardround.cli import console, show
+    from wardround.data.deal import deal_out
     from wardround.data.prepare import prepare
 
+    chosen = plan_of(plan, overrides, data)
     with console.watching() as watch:
-        prepared = prepare(plan_of(plan, overrides, data), watch)
+        prepared = prepare(chosen, watch)
     show.sites(prepared, figure)
+    if deal is not None:
+        console.pairs(deal_out(chosen, prepared, deal))
+        console.say(f'In a plan: data.folder = "{deal}", sites = {{partition = "folders", num = {len(prepared.site_names)}, names = '
+                    f'{list(prepared.site_names)}}}')
