@@ -1,5 +1,6 @@
 """The engine of a network: the local engine's bits whatever the strategy, versions of memory, and every reply that is refused."""
 
+import weakref
 from collections.abc import Callable
 from dataclasses import replace
 
@@ -165,6 +166,16 @@ def test_replies_come_in_the_order_of_the_sites() -> None:
     fleet = ToyFleet(toy_blueprint())
     assert [reply.site for reply in fleet.train(first_order(fleet), list(fleet.sites()))] == ["site-1", "site-2", "site-3"]
     assert [site for site, _, _ in fleet.exchange.log] == ["site-3", "site-2", "site-1"]
+
+
+def test_an_update_is_held_until_its_turn_and_no_longer() -> None:
+    fleet = ToyFleet(toy_blueprint())
+    replies = fleet.train(first_order(fleet), ["site-3", "site-2", "site-1"])  # each answers after its turn has come
+    gone = []
+    for update in replies:
+        gone.append(weakref.ref(update))
+        del update
+        assert not any(update() for update in gone)
 
 
 def test_an_exchange_is_closed_when_its_reader_stops() -> None:

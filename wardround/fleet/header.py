@@ -18,6 +18,7 @@ import numpy as np
 from wardround.errors import WireError
 
 DTYPES: Mapping[str, type[np.generic]] = {"F32": np.float32, "F64": np.float64, "I64": np.int64, "U8": np.uint8, "BOOL": np.bool_}
+NAMES: Mapping[str, str] = {np.dtype(dtype).name: name for name, dtype in DTYPES.items()}
 
 MAX_BYTES = 2**31
 MAX_HEADER = 8 * 2**20  # a plan, a model's card and a site's scores are in it
@@ -42,6 +43,20 @@ class Header:
     head: Head
     fields: Mapping[str, Any]
     places: Mapping[str, tuple[int, int]]  # array -> its first byte and the one after its last
+
+
+def framed(told: str, arrays: Mapping[str, np.ndarray]) -> bytes:
+    """A safetensors file of these arrays with `told` in its header. The one copy of a large array; wider numbers come first, so that all
+    lie where a machine reads them at once."""
+    header: dict[str, Any] = {"__metadata__": {"wardround": told}}
+    ordered, start = sorted(arrays, key=lambda name: (-arrays[name].itemsize, name)), 0
+    for name in ordered:
+        end = start + arrays[name].nbytes
+        header[name] = {"dtype": NAMES[arrays[name].dtype.name], "shape": list(arrays[name].shape), "data_offsets": [start, end]}
+        start = end
+    text = json.dumps(header, separators=(",", ":")).encode()
+    text += b" " * (-len(text) % 8)
+    return b"".join([len(text).to_bytes(8, "little"), text, *(np.ascontiguousarray(arrays[name]).data for name in ordered)])
 
 
 def peek(data: bytes | bytearray | memoryview, *, max_bytes: int = MAX_BYTES) -> Head:

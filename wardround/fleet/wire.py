@@ -17,7 +17,6 @@ from typing import Any, Literal, NoReturn, Union, get_args, get_origin, get_type
 import numpy as np
 import torch
 from pydantic import ValidationError
-from safetensors.numpy import save
 from torch import Tensor
 
 from wardround.compression.codec import Codec
@@ -27,16 +26,16 @@ from wardround.core.params import Entry, Layout, Params
 from wardround.core.tally import ClassTally, Counts, DiceTally, FindingTally
 from wardround.errors import WireError
 from wardround.fleet.arena import in_place
-from wardround.fleet.header import DTYPES, MAX_BYTES, MAX_INTEGER, Head, Header, header_of, refuse, short
+from wardround.fleet.header import DTYPES, MAX_BYTES, MAX_INTEGER, NAMES, Head, Header, framed, header_of, refuse, short
 from wardround.fleet.header import peek as peek
 from wardround.plan.schema import Recipe
 from wardround.strategies.base import Strategy
 
 KINDS: Mapping[str, type] = {kind.__name__: kind for kind in (EvaluateOrder, SiteReport, SiteFailed)}
 PARTS: Mapping[str, type] = {kind.__name__: kind for kind in (ClassTally, FindingTally, DiceTally, Counts)}  # what a field may hold
-NAMES: Mapping[str, str] = {np.dtype(dtype).name: name for name, dtype in DTYPES.items()}
 
 MAX_CLASSES = 1000  # their counts, with a table of each class against each, take 24 MB
+FEW = 64  # numbers of a tensor of which one is seldom 0
 SMALL = 2**20  # an array of at most so many bytes is copied, so that it does not keep the whole message
 
 WHOLE, PACKED, ARRAY = "whole", "packed", "array"  # how a field says in JSON that its numbers are in an array
@@ -57,7 +56,7 @@ def encode(envelope: Mapping[str, Any], message: Any, *, unread: Tensor | None =
     writer = _Writer(arrays, leaves_zeros=getattr(message, "sent_bytes", None) is not None, unread=unread)
     fields = {field.name: writer.told(getattr(message, field.name), field.name) for field in dataclasses.fields(message)}
     head = {"kind": type(message).__name__, "envelope": writer.told(envelope, "envelope"), "fields": fields}
-    return save(arrays, {"wardround": json.dumps(head, separators=(",", ":"))})
+    return framed(json.dumps(head, separators=(",", ":")), arrays)
 
 
 def decode(data: bytes | bytearray | memoryview, kinds: Mapping[str, type], layout: Layout | None, *, max_bytes: int = MAX_BYTES,
@@ -127,10 +126,11 @@ class _Writer:
         place = slice(entry.offset, entry.offset + entry.size)
         if self.unread is not None and bool(self.unread[place].all()):
             return False
-        return not self.leaves_zeros or bool(flat[place].view(torch.int32).any())  # -0.0 is told: the same bits must arrive
+        bits = flat[place].view(torch.int32).numpy()  # -0.0 is told: the same bits must arrive
+        return not self.leaves_zeros or bool(bits[:FEW].any() or bits.any())
 
     def _put(self, place: str, array: np.ndarray, told: Any) -> Any:
-        self.arrays[place] = np.ascontiguousarray(array)
+        self.arrays[place] = array
         return told
 
 
