@@ -1,8 +1,10 @@
 """Keys and certificates: what each certificate is for, what NVFLARE and TLS accept, and what is refused."""
 
 import hashlib
+import runpy
 import ssl
 import stat
+import sys
 from datetime import UTC, datetime, timedelta
 from pathlib import Path
 
@@ -13,7 +15,7 @@ from cryptography.hazmat.primitives.asymmetric import ec
 from cryptography.x509.oid import NameOID
 from cryptography.x509.verification import PolicyBuilder, Store
 
-from wardround.errors import NetworkError
+from wardround.errors import MissingExtra, NetworkError
 from wardround.network import keys
 from wardround.network.keys import Period
 
@@ -141,3 +143,9 @@ def test_a_key_that_nvflare_cannot_use_is_refused() -> None:
         keys.sign(pem, b"")
     with pytest.raises(NetworkError, match="not RSA"):
         keys.read_request(csr.public_bytes(serialization.Encoding.PEM).decode())
+
+
+def test_a_missing_package_is_named_with_its_extra(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setitem(sys.modules, "cryptography", None)
+    with pytest.raises(MissingExtra, match=r"a study over a network needs cryptography: pip install 'wardround\[network\]'"):
+        runpy.run_path(str(keys.__file__))

@@ -159,12 +159,12 @@ def _certify_own(study: StudyFolder, *, name: str, host: str, now: datetime) -> 
 
 
 def _write_revoked(study: StudyFolder, entries: list[dict[str, str]]) -> None:
-    """Both lists. Of two lists TLS takes the later one, and counts in seconds."""
+    """Both lists; revoked.crl last, for the gate looks at its time of change. Of two lists TLS takes the later, counting in seconds."""
     path, at = study.authority / "revoked.crl", datetime.now(UTC) - EARLY
     if path.is_file():
         at = max(at, keys.revoked_at(path.read_text()) + timedelta(seconds=1))
-    write_text(path, keys.revocations(_root_key(study), root_of(study), [entry["serial"] for entry in entries], at))
     write_text(study.authority / "revoked.json", json.dumps(entries, indent=1))
+    write_text(path, keys.revocations(_root_key(study), root_of(study), [entry["serial"] for entry in entries], at))
 
 
 def _root_key(study: StudyFolder) -> str:

@@ -20,7 +20,7 @@ from wardround.network.folders import SiteFolder
 
 MOST_CLOCK = timedelta(seconds=300)
 NO_CHECK_TIME = 0x200000  # X509_V_FLAG_NO_CHECK_TIME, which ssl has no name for: dates are compared here, so that each is named
-LISTEN_S = 2.0
+LISTEN_S = 1.0  # a refusal takes one round trip; our server, which sends no tickets, costs the whole second
 ANSWER_BYTES = 65536
 CLOCK = "set this machine's clock, best by network time: timedatectl set-ntp true"
 AGAIN = "send {site}.request to the coordinator again and accept the new kit: wardround site ready {site}.kit"
@@ -30,6 +30,7 @@ BETWEEN = ("ask your IT whether a firewall opens TLS connections (it must let th
 ENDED = "ask your IT whether a firewall or proxy stands between, and the coordinator whether the server is running"
 RENEWED = "ask the coordinator to start the server again, which renews its certificate"
 NEW = "the study has outlived its root: ask the coordinator for the invitation to a new one"
+HUNG_UP = "no alert"  # as NVFLARE's server does: Python's asyncio loses the alert of a handshake that fails
 REJECTED = "registration rejected: "  # NVFLARE's words
 OTHER_ROOT = ("the server at {place} shows a certificate that this study's root did not sign: it is the server of another study, or "
               "somebody stands between", BETWEEN)
@@ -52,7 +53,7 @@ class Finding:
 @dataclass(frozen=True, kw_only=True)
 class Answer:
     """What came of a TLS connection. server: its certificate (PEM), "" if it refused us within the handshake. date: by the server's
-    clock, None if it sent none. alert: why the server ended it, "" if it answered."""
+    clock, None if it sent none. alert: why the server ended it (TLS's words, or HUNG_UP), "" if it answered."""
 
     server: str
     date: datetime | None
@@ -187,16 +188,16 @@ def _get(secure: ssl.SSLSocket, host: str) -> tuple[datetime | None, str]:
         while b"\r\n\r\n" not in answer and len(answer) < ANSWER_BYTES and (part := secure.recv(4096)):
             answer += part
     except ssl.SSLError as error:
-        return None, _alert(error) or str(error.reason or error)
+        return None, _alert(error) or HUNG_UP
     except TimeoutError:
         return None, ""  # some server that waits; it has not refused us
-    except OSError as error:
-        return None, error.strerror or str(error)
-    return (_date(answer), "") if answer else (None, "it ended the connection without an answer")
+    except OSError:
+        return None, HUNG_UP
+    return (_date(answer), "") if answer else (None, HUNG_UP)
 
 
 def _listen(secure: ssl.SSLSocket) -> None:
-    """Hear the server's alert before speaking: once it has hung up, a write fails and hides why. (One that takes us sends tickets.)"""
+    """Hear the server's alert before speaking: once it has hung up, a write fails and hides why."""
     timeout_s = secure.gettimeout() or LISTEN_S
     if secure.version() == "TLSv1.3" and select.select([secure], [], [], min(LISTEN_S, timeout_s))[0]:
         secure.setblocking(False)
@@ -259,7 +260,10 @@ def _admission(alert: str, own: keys.Certificate, now: datetime, site: str) -> F
         return _bad("admission", f"{refuses}: its certificate expired on {own.period.end.date()}", AGAIN.format(site=site))
     if alert == "unknown ca":
         return _bad("admission", f"{refuses}: it does not know the root that signed its certificate, so it is of another study", ASK)
-    if alert == "bad certificate" and not own.period.start <= now < own.period.end:
+    if alert == HUNG_UP and own.period.start <= now < own.period.end:
+        return _bad("admission", f"the server hangs up on seeing the certificate of site '{site}', whose dates are right: most likely it "
+                    "was revoked", "ask the coordinator; to come back, join again in a new folder with a new key")
+    if alert in ("bad certificate", HUNG_UP) and not own.period.start <= now < own.period.end:
         return _bad("admission", f"{refuses}: its certificate does not hold now", f"{CLOCK}; {ASK}")
     return _bad("admission", f"{refuses} ({alert})", ASK)
 
