@@ -25,6 +25,16 @@ def test_every_partition_and_split_policy_has_its_words(sample: Any, write: Any,
     assert len(options) >= 3
 
 
+@pytest.mark.parametrize("partition", ["iid", "column", "folders"])
+def test_of_folders_nothing_is_claimed_across_hospitals(sample: Any, write: Any, partition: str) -> None:
+    run = read_run(write.run(sample(num_test=60, rounds=1, patients_known=True)))
+    plan = run.plan.model_copy(update={"sites": run.plan.sites.model_copy(update={"partition": partition})})
+    said = " ".join([story.what_was_done(plan, run)[0], *story.limits(plan, run, num_seeds=3)])
+    assert ("No patient is at two hospitals" in said) == (partition != "folders")
+    assert ("A patient of two hospitals may be on both sides" in said) == (partition == "folders")
+    assert ("one data set was divided" in said) == (partition == "iid")
+
+
 def test_limits_follow_from_the_run(sample: Any, write: Any) -> None:
     real = read_run(write.run(sample(num_test=60, rounds=1, patients_known=True), name="real"))
     phantom = read_run(write.run(sample(num_test=60, rounds=1, phantom=True), name="phantom"))

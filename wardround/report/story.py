@@ -20,7 +20,6 @@ PARTITIONS = {
     "column": "by the column '{column}' of the data set",
     "folders": "as they lie: each hospital's images are in a folder of its own, and were split there",
 }
-NATURAL = ("column", "folders")  # of hospitals that are, or may be, real ones
 POLICIES = {
     "published": "The published split was kept; test images that leak into training were dropped.",
     "grouped": "All images were split anew by {unit}: {train} training, {val} validation, {test} test.",
@@ -110,7 +109,7 @@ def what_was_done(plan: Plan, run: RunMaterial) -> list[str]:
 def _sites(plan: Plan, run: RunMaterial) -> str:
     how = PARTITIONS[plan.sites.partition].format(alpha=plan.sites.alpha, shards=plan.sites.shards, strength=plan.sites.strength,
                                                   column=plan.sites.column, common=words.listing(plan.sites.common) or "no class")
-    kind = "hospital" if plan.sites.partition in NATURAL else "simulated hospital"
+    kind = "hospital" if plan.sites.partition in ("column", "folders") else "simulated hospital"
     num = len(run.site_counts) or plan.sites.num
     unit = "patient" if run.patients_known else "group of near-duplicate images"
     apart = ("Whether a patient is at two hospitals was not examined." if plan.sites.partition == "folders" else
@@ -240,7 +239,10 @@ def limits(plan: Plan, run: RunMaterial, *, num_seeds: int) -> list[str]:
     if run.scores["phantom"]:
         found.append("The images are phantoms, drawn by a program. The results show that the method runs; they say nothing about "
                      "patients.")
-    if plan.sites.partition not in NATURAL:
+    if plan.sites.partition == "folders":
+        found.append("Each hospital's folder was taken as it is. If they were dealt out of one data set, the hospitals are simulated, and "
+                     "real ones differ in more ways. A patient of two hospitals may be on both sides of the split.")
+    elif plan.sites.partition != "column":
         found.append("The hospitals are simulated: one data set was divided among them. Real hospitals differ in more ways.")
     found.append("No external test set: training and test images come from the same data set, so results elsewhere may be worse.")
     if not run.patients_known:
