@@ -127,7 +127,7 @@ def test_an_edited_invitation_is_refused(world: World, tmp_path: Path, values: d
 @pytest.mark.parametrize(("values", "cause"), [
     ({"port": "8002"}, "port is absent or of a wrong type"), ({"port": True}, "port is absent or of a wrong type"),
     ({"port": 70000}, "no port"), ({"root": None}, "root is absent"), ({"more": 1}, "further keys"),
-    ({"root": "no PEM"}, "root certificate is damaged")])
+    ({"root": "no PEM"}, "its root is damaged")])
 def test_an_invitation_of_a_wrong_form_is_refused(world: World, tmp_path: Path, values: dict[str, Any], cause: str) -> None:
     with pytest.raises(NetworkError, match=cause):
         kits.join(edit(world.invitation, **values), tmp_path / "new")
@@ -218,6 +218,14 @@ def test_a_site_readmitted_has_its_old_key_revoked(world: World, tmp_path: Path)
     assert not authority.issued(world.study)["north"]["revoked"]
 
 
+@pytest.mark.parametrize("values", [{"study": "others"}, {"csr": "nothing"}, {"fingerprint": "00"}])
+def test_a_request_that_cannot_be_admitted_costs_nobody_the_certificate(world: World, tmp_path: Path, values: dict[str, str]) -> None:
+    other = kits.request_file(kits.join(world.invitation, tmp_path / "other" / "clinics-north"))
+    with pytest.raises(NetworkError):
+        kits.readmit(world.study, edit(other, **values))
+    assert not authority.issued(world.study)["north"]["revoked"]
+
+
 def test_a_revoked_key_does_not_come_back(world: World) -> None:
     kits.dismiss(world.study, "north")
     with pytest.raises(NetworkError, match="was revoked on"):
@@ -226,7 +234,7 @@ def test_a_revoked_key_does_not_come_back(world: World) -> None:
 
 def test_two_sites_do_not_share_a_key(world: World) -> None:
     key = world.site.key_file.read_text()
-    with pytest.raises(NetworkError, match="another site's key"):
+    with pytest.raises(NetworkError, match="its key is another site's"):
         kits.admit(world.study, edit(world.request, site="south", csr=keys.request(key, "south", "clinics")))
 
 
@@ -253,6 +261,12 @@ def test_an_equal_plan_is_left_as_it_is(world: World) -> None:
     before = world.site.plan_file.stat().st_mtime_ns
     kits.accept(world.site, world.kit)
     assert world.site.plan_file.stat().st_mtime_ns == before
+
+
+@pytest.mark.parametrize("name", ["root", "certificate"])
+def test_a_kit_with_a_damaged_certificate_is_named(world: World, name: str) -> None:
+    with pytest.raises(NetworkError, match=f"north.kit: its {name} is damaged"):
+        kits.accept(world.site, edit(world.kit, **{name: "-----BEGIN CERTIFICATE-----"}))
 
 
 @pytest.mark.parametrize("values", [{"plan": "x", "plan_hash": plan_hash("x")}, {"host": "evil.example.org"}, {"made": "2099-01-01"}])

@@ -81,12 +81,8 @@ def admit(study: StudyFolder, request: Path) -> Path:
     The same request again renews the certificate. NetworkError for a request that was edited or is of another study, and for another
     key of an admitted site: somebody else may be at work. `readmit` is for a site that made a new key.
     """
-    found, record = _opened(request, REQUEST), study.record()
-    if found["study"] != record["name"] or found["site"] not in record["sites"]:
-        raise NetworkError(f"{request} asks for site '{found['site']}' of study '{found['study']}'; here is study '{record['name']}' with "
-                           f"the sites {', '.join(record['sites'])}. Ask the hospital whether it joined with your invitation.")
-    site = authority.check_name("site", found["site"])
-    asked = _asked(request, found)
+    found, asked = _request_to(study, request)
+    site, record = asked.name, study.record()
     _check_key(study, site, asked.key)
     certificate = authority.sign(study, found["csr"], site, record["name"])
     plan = study.plan_file.read_text(encoding="utf-8")
@@ -100,10 +96,10 @@ def admit(study: StudyFolder, request: Path) -> Path:
 
 def readmit(study: StudyFolder, request: Path) -> Path:
     """Admit a site with a new key: its former certificates are revoked first."""
-    found = _opened(request, REQUEST)
-    entry = authority.issued(study).get(found["site"])
-    if entry and not entry["revoked"] and _asked(request, found).key != entry["key"]:
-        dismiss(study, found["site"])
+    _, asked = _request_to(study, request)
+    entry = authority.issued(study).get(asked.name)
+    if entry and not entry["revoked"] and asked.key != entry["key"]:
+        dismiss(study, asked.name)
     return admit(study, request)
 
 
@@ -215,6 +211,11 @@ def _opened(path: Path, expected: str) -> dict[str, Any]:
                            f"{': ' + ', '.join(wrong) + ' is absent or of a wrong type' if wrong else ' (it has further keys)'}")
     if not 1 <= found.get("port", 1) <= 65535:
         raise NetworkError(f"{path}: port {found['port']} is no port (1 to 65535)")
+    for name in {"root", "certificate"} & found.keys():
+        try:
+            keys.read(found[name])
+        except NetworkError as error:
+            raise NetworkError(f"{path}: its {name} is damaged ({error}). Ask for {WHENCE[expected]} again.") from error
     return found
 
 
@@ -223,16 +224,24 @@ def _signed(study: StudyFolder, content: Mapping[str, Any]) -> dict[str, Any]:
 
 
 def _check_signed(path: Path, found: Mapping[str, Any], root: str) -> None:
-    try:
-        is_authority = keys.read(root).is_authority
-    except NetworkError as error:
-        raise NetworkError(f"{path}: its root certificate is damaged ({error}). Ask the coordinator for the file again.") from error
-    if not is_authority or not keys.verify(root, _canonical(found), found["signature"]):
+    if not keys.read(root).is_authority or not keys.verify(root, _canonical(found), found["signature"]):
         raise NetworkError(f"{path} was edited or damaged: the coordinator's signature does not fit what it holds. Ask for the file again.")
 
 
 def _canonical(content: Mapping[str, Any]) -> bytes:
     return json.dumps({name: value for name, value in content.items() if name != "signature"}, sort_keys=True).encode()
+
+
+def _request_to(study: StudyFolder, path: Path) -> tuple[dict[str, Any], keys.Request]:
+    """A request by a site of this study, over a key that no other site has."""
+    found, record = _opened(path, REQUEST), study.record()
+    if found["study"] != record["name"] or found["site"] not in record["sites"]:
+        raise NetworkError(f"{path} asks for site '{found['site']}' of study '{found['study']}'; here is study '{record['name']}' with "
+                           f"the sites {', '.join(record['sites'])}. Ask the hospital whether it joined with your invitation.")
+    asked = _asked(path, found)
+    if any(entry["key"] == asked.key and name != asked.name for name, entry in authority.issued(study).items()):
+        raise NetworkError(f"{path}: its key is another site's. Every site makes its own: wardround site join")
+    return found, asked
 
 
 def _asked(path: Path, found: Mapping[str, Any]) -> keys.Request:
@@ -250,8 +259,6 @@ def _asked(path: Path, found: Mapping[str, Any]) -> keys.Request:
 
 def _check_key(study: StudyFolder, site: str, key: str) -> None:
     """A site has one key. A key that was revoked does not come back."""
-    if any(entry["key"] == key and name != site for name, entry in authority.issued(study).items()):
-        raise NetworkError(f"the request of site '{site}' is over another site's key. Every site makes its own: wardround site join")
     entry = authority.issued(study).get(site)
     if entry and entry["revoked"] and entry["key"] == key:
         raise NetworkError(f"the key of site '{site}' was revoked on {entry['revoked']} and stays so. The hospital makes a new one: "
