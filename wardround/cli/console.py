@@ -6,12 +6,13 @@ Progress and notes go to stderr, results to stdout, so that results can be piped
 from __future__ import annotations
 
 import time
-from collections.abc import Iterator, Mapping, Sequence
+from collections.abc import Callable, Iterator, Mapping, Sequence
 from contextlib import contextmanager
 from typing import Protocol
 
 from rich import box
-from rich.console import Console
+from rich.console import Console, Group
+from rich.live import Live
 from rich.progress import BarColumn, MofNCompleteColumn, Progress, TaskID, TextColumn, TimeElapsedColumn, TimeRemainingColumn
 from rich.table import Table
 from rich.text import Text
@@ -49,13 +50,58 @@ def say(text: str) -> None:
 
 def table(shown: TableLike) -> None:
     """Print a table, its caption below."""
-    console = _console(stderr=False)
+    _console(stderr=False).print(_drawn(shown))
+
+
+def _drawn(shown: TableLike) -> Table:
     drawn = Table(caption=shown.caption or None, caption_justify="left", caption_style="dim", box=box.SIMPLE_HEAD)
     for number, column in enumerate(shown.columns):
         drawn.add_column(Text(column), justify="right" if shown.is_numeric(number) else "left", overflow="fold")
     for row in shown.rows:
         drawn.add_row(*(Text(cell) for cell in row))
-    console.print(drawn)
+    return drawn
+
+
+Draw = Callable[[TableLike, str, Sequence[str]], None]
+
+
+@contextmanager
+def standing() -> Iterator[Draw]:
+    """Yields what draws a table and a line that change: in a terminal in their place, elsewhere the line alone, a few a minute. Notes,
+    given with all that came before, are printed once each."""
+    console = _console(stderr=True)
+    told: list[str] = []
+
+    def tell(notes: Sequence[str]) -> None:
+        for note in notes:
+            if note not in told:
+                told.append(note)
+                console.print(note, markup=False, soft_wrap=True)
+
+    if not console.is_terminal:
+        yield Lines(console, tell)
+        return
+    with Live(console=console, auto_refresh=False, transient=True) as live:
+        def draw(shown: TableLike, line: str, notes: Sequence[str]) -> None:
+            tell(notes)
+            live.update(Group(_drawn(shown), Text(line)), refresh=True)
+
+        yield draw
+
+
+class Lines:
+    """The line without the table, where it says something new and QUIET_S after the last."""
+
+    def __init__(self, console: Console, tell: Callable[[Sequence[str]], None]) -> None:
+        self._console, self._tell = console, tell
+        self._line, self._spoke = "", -QUIET_S
+
+    def __call__(self, shown: TableLike, line: str, notes: Sequence[str]) -> None:
+        self._tell(notes)
+        now = time.monotonic()
+        if line != self._line and now - self._spoke >= QUIET_S:
+            self._console.print(line, markup=False, soft_wrap=True)
+            self._line, self._spoke = line, now
 
 
 def pairs(values: Mapping[str, object]) -> None:

@@ -7,7 +7,7 @@ from typing import Annotated, NoReturn
 
 import typer
 
-from wardround.cli import auditlog, data, doctor, results, run
+from wardround.cli import auditlog, data, doctor, results, run, site, study
 from wardround.errors import WardroundError
 
 app = typer.Typer(rich_markup_mode=None, pretty_exceptions_enable=False, no_args_is_help=True,
@@ -15,6 +15,8 @@ app = typer.Typer(rich_markup_mode=None, pretty_exceptions_enable=False, no_args
 for part in (run, data, results, doctor):
     app.add_typer(part.app)
 app.add_typer(data.sub, name="data")
+app.add_typer(study.sub, name="study")
+app.add_typer(site.sub, name="site")
 app.add_typer(auditlog.sub, name="audit-log")
 
 DEBUG = "--debug"
