@@ -15,7 +15,8 @@ from wardround.plan.schema import Plan
 from wardround.runs.folder import RunFolder
 from wardround.session import run
 
-SETTINGS = ["data.phantoms=96", "data.size=16", "model.width=8", "recipe.single_step=false", "recipe.local_epochs=1.0", "strategy.name=fedavg",
+SETTINGS = ["data.phantoms=96", "data.size=16", "model.width=8", "recipe.single_step=false", "recipe.local_epochs=1.0",
+            "strategy.name=fedavg",
             "recipe.warmup=0", "rounds.num=4", "rounds.evaluate_every=2", "engine.precision=fp32", "cohort.deadline_s=60",
             "evaluation.resamples=100"]
 

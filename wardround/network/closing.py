@@ -14,8 +14,6 @@ from wardround.fleet.nvflare import NvflareFleet
 from wardround.network import results
 from wardround.network.control import Phase
 from wardround.network.messages import Deliver, Delivered, LocalOrder, Ready, SiteSummary, TestOrder
-from wardround.report.card import model_card
-from wardround.report.html import write_run_report
 from wardround.rounds.course import Course
 from wardround.runs.folder import RunFolder, read_json
 from wardround.session.keeper import Keeper
@@ -50,24 +48,24 @@ class Closing:
         return isinstance(self.design.strategy, Personal)
 
     def _judge(self, course: Course, keeper: Keeper) -> None:
-        temperature, threshold = results.fixed_from_sums(self.design, self._validated(course))
+        validated = self._validated(course)
+        temperature, threshold = results.fixed_from_sums(self.design, [report.tally for report in validated],
+                                                         [report.loss_sums for report in validated if report.loss_sums is not None])
         order = TestOrder(round=course.best_round, params=course.best, is_personal=self._is_personal, temperature=temperature,
                           threshold=threshold)
         summaries, missing = self._summed(order, course, self.fleet.deadline_s)
         alone: dict[str, SiteSummary] = {}
         if self.with_local:
             self.tell("local")
-            rounds = self.design.plan.rounds.num
-            alone, failed = self._summed(LocalOrder(), course, LOCAL_ROUNDS * rounds * self.fleet.deadline_s)
+            alone, failed = self._summed(LocalOrder(), course, LOCAL_ROUNDS * self.design.plan.rounds.num * self.fleet.deadline_s)
             for site, reason in failed.items():
                 keeper.watch(Note(text=f"site {site} has no local arm: {reason}"))
-        results.write(self.folder, self.design, course, list(summaries.values()), temperature=temperature, threshold=threshold,
-                      missing=missing, ready=self.ready, locals=alone, plan_hash=self.plan_hash)
-        scores = self.folder.scores()
-        keeper.watch(RunFinished(rounds=course.state.round, best_round=course.best_round, without=tuple(scores["without"]),
+        found = results.scores(self.design, self.design.plan, course, list(summaries.values()), temperature=temperature,
+                               threshold=threshold, missing=missing, ready=self.ready, locals=alone)
+        keeper.watch(RunFinished(rounds=course.state.round, best_round=course.best_round, without=tuple(found["without"]),
                                  stopped_early=course.has_stopped_early(self.design.plan.rounds), seconds=course.seconds,
-                                 metrics={name: entry["value"] for name, entry in scores["metrics"].items() if entry["value"] is not None}))
-        write_run_report(self.folder.path)
+                                 metrics={name: entry["value"] for name, entry in found["metrics"].items() if entry["value"] is not None}))
+        results.write(self.folder, self.design, course, found, self.ready, plan_hash=self.plan_hash)
 
     def _validated(self, course: Course) -> list[SiteReport]:
         """Sums over the validation rows of every site that answers."""
@@ -91,9 +89,8 @@ class Closing:
     def _deliver(self, course: Course, keeper: Keeper) -> None:
         """The model and its card to every site; one that is not there is named, and gets them from the coordinator's run folder."""
         path = self.folder.path
-        record = read_json(path / "model.json")
-        card = model_card(self.folder.scores(), record, self.folder.provenance())
-        order = Deliver(round=course.best_round, params=course.best, is_personal=self._is_personal, record=record, card=card)
+        order = Deliver(round=course.best_round, params=course.best, is_personal=self._is_personal, record=read_json(path / "model.json"),
+                        card=(path / "card.md").read_text(encoding="utf-8"))
         for site, reply in self.fleet.asked(dict.fromkeys(self.fleet.sites(), order), round=course.best_round, expects=Delivered,
                                             is_personal=self._is_personal):
             if isinstance(reply, SiteFailed):

@@ -21,10 +21,10 @@ from wardround.errors import NetworkError, WireError
 from wardround.fleet.header import MAX_BYTES
 from wardround.fleet.nvflare import Lost
 from wardround.network.folders import StudyFolder
+from wardround.network.gate import STUDY
 from wardround.network.jobs import TASK
 from wardround.network.parcel import KEY, pieces, whole
 
-STUDY = "WARDROUND_STUDY"  # environment: the study's folder
 TICK_S = 0.05
 GRACE_S = 5.0  # after the site's own deadline, for its answer to travel
 

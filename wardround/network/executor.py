@@ -36,8 +36,7 @@ class SiteExecutor(Executor):  # type: ignore[misc]
         if task_name != TASK:
             return make_reply(ReturnCode.TASK_UNKNOWN)
         try:
-            order = whole(shareable.get(KEY), MAX_BYTES)
-            shareable.clear()
+            order = whole(shareable.pop(KEY, None), MAX_BYTES)
             answer = self._open().answer(order)
         except WardroundError as error:
             self.logger.error(str(error))

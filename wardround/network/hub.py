@@ -21,6 +21,7 @@ from typing import Any
 from wardround.errors import NetworkError, WardroundError
 from wardround.extras import need
 from wardround.network import authority
+from wardround.network.approved import parsed
 from wardround.network.auditlog import AuditLog
 from wardround.network.control import OVER, Hub, State
 from wardround.network.folders import StudyFolder
@@ -101,12 +102,15 @@ class StudyHub:
                 self._want_boundary("sites that came back: " + ", ".join(sorted(set(connected) - self._members)))
             self._see(connected, f"job {self._num_jobs} is running")
         elif control.want == "run" and not self._is_over() and time.monotonic() >= self._next_at:
-            needed = control.wait_for if progress.round == 0 else 1
-            if len(connected) >= max(1, needed):
+            needed = max(self._min_sites(), control.wait_for if progress.round == 0 else 1)
+            if len(connected) >= needed:
                 self._submit(connected)
             self._see(connected, f"{len(connected)} of {len(self.record['sites'])} sites are connected, {needed} are needed")
         else:
             self._see(connected, "paused" if control.want == "pause" else "between two jobs")
+
+    def _min_sites(self) -> int:
+        return parsed(self.study.plan_file.read_text(encoding="utf-8")).cohort.min_sites
 
     def _submit(self, connected: Mapping[str, float]) -> None:
         self.state.boundary.unlink(missing_ok=True)

@@ -23,6 +23,7 @@ from wardround.network import kits
 from wardround.network.approval import Approvals
 from wardround.network.control import Progress, State
 from wardround.network.folders import SiteFolder
+from wardround.network.policy import write_template
 from wardround.network.study import new_study
 from wardround.plan.schema import Plan
 from wardround.runs import journal
@@ -128,6 +129,7 @@ class Rehearsal:
         folder = kits.join(self.study.path / "invitations" / f"{site}.invitation", self.out / site)
         kits.accept(folder, kits.admit(self.study, kits.request_file(folder)))
         folder.change(data=str(data))
+        write_template(folder.limits_file)
         Approvals(folder.approvals_file).approve(folder.plan_file.read_text(encoding="utf-8"), by="rehearsal")
         return folder
 

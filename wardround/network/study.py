@@ -60,9 +60,9 @@ def plan_for(plan: Plan, sites: Sequence[str]) -> Plan:
         if ".py:" in getattr(getattr(plan, section), key):
             raise PlanError(f"{section}.{key} names a file of your own. No code travels in a study: make it a package that every site "
                             "installs, and name it as package.module:Name.")
-    if plan.data.harmonise == "percentiles":
-        raise PlanError("data.harmonise = 'percentiles' learns from all sites' grey values before round 1, which a network does not do. "
-                        "Take 'site', or leave it out.")
+    if plan.data.harmonise != "none":
+        raise PlanError(f"data.harmonise = '{plan.data.harmonise}' learns from all sites' grey values before round 1, which a network does "
+                        "not do. Leave it out; data.normalise = 'image' makes each image its own scale.")
     reader: Reader = DATASETS.find(plan.data.dataset)
     classes = plan.data.classes or reader.classes
     if not classes and reader.task != "segmentation":
