@@ -14,7 +14,6 @@ from pathlib import Path
 from typing import Any
 
 import numpy as np
-from toy_network import one_thread
 
 from wardround.build import ArmBlueprint, initial_params
 from wardround.compression.filter import make_codec
@@ -84,6 +83,8 @@ def first_order(blueprint: ArmBlueprint | None = None) -> Order:
 
 def at_home(orders: Sequence[Order], blueprint: ArmBlueprint | None = None) -> tuple[list[Update], Memory]:
     """The site's updates to these orders, one after another, as a worker of the local engine makes them; and what it remembers then."""
+    from toy_network import one_thread  # which the program does not find
+
     blueprint = blueprint or blueprint_of()
     site = Site(rows=blueprint.rows[SITE], bench=blueprint.bench())
     with one_thread():
