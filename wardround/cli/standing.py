@@ -83,7 +83,7 @@ def study(status: Status) -> None:
 
 def sites_table(status: Status) -> Rows:
     """One row a site."""
-    return Rows(columns=("Site", "Connection", "What keeps it away", "Last round", "Rounds without it"), caption=status.hub,
+    return Rows(columns=("Site", "Connection", "What keeps it away", "Last round", "Rounds without it"),
                 rows=[_row(site, status) for site in status.sites])
 
 
@@ -107,8 +107,8 @@ def line(status: Status) -> str:
     away = [site.name for site in status.sites if site.away]
     if away and not status.is_over:
         facts.append(f"without {listing(away)} now")
-    if status.text and status.phase != "failed":
-        facts.append(status.text)
+    between = status.hub if status.phase in ("none", "waiting", "handover") else ""
+    facts += [text for text in (status.text, between) if text and status.phase != "failed"]
     return f"{status.study}: {', '.join(facts)}"
 
 

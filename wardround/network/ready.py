@@ -14,7 +14,7 @@ from pathlib import Path
 from typing import Any
 
 import wardround
-from wardround.build import ArmBlueprint, build, check_names, initial_params
+from wardround.build import build, check_names, initial_params
 from wardround.core.events import Watch, silent
 from wardround.core.params import Layout
 from wardround.data.cache import cores
@@ -40,6 +40,9 @@ from wardround.runs.folder import read_json
 LEAST_DISK = 2_000_000_000  # bytes: decoded images, what the method remembers, models, logs
 LEAST_MEMORY = 2_000_000_000  # bytes: torch takes half a gigabyte, a small network's training as much again
 COPIES = 8  # of a model's numbers in memory while it is trained: parameters, gradients, momentum, orders, updates, activations
+REMEDIES = {"what the plan needs": "say it here: wardround site ready KIT --data FOLDER, and --weights FILE if the plan begins from a file",
+            "images": "see to that folder and run this again; what a data set looks like: docs/data.md",
+            "model": "install or fetch what is missing, and run this again"}
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -95,23 +98,46 @@ def foreign(plan: Plan) -> list[str]:
     return [f"{key} = {name}" for key, name in named.items() if ":" in name]
 
 
-def described(site: SiteFolder, text: str, *, prepared: Prepared | None = None, blueprint: ArmBlueprint | None = None,
-              layout: Layout | None = None) -> Described:
-    """The plan of this text. With the site's images and model sizes are exact and tensors are named."""
+@dataclass
+class _Seen:
+    """The site's images and its model, as far as they could be had."""
+
+    prepared: Prepared | None = None
+    num_train: int | None = None
+    layout: Layout | None = None
+
+    def look(self, site: SiteFolder, plan: Plan, limits: Limits, watch: Watch) -> Iterator[Check]:
+        """Read and split the images as training will have them, and build the model with its first weights."""
+        name, step = site.record()["site"], "what the plan needs"
+        try:
+            here = AtSite(site, limits).plan(plan)
+            step = "images"
+            self.prepared = prepare_at(here, name, Path(str(here.data.folder)), watch)
+            self.num_train = len(self.prepared.rows(name, "train"))
+            yield from _images(self.prepared, name)
+            step = "model"
+            check_names(here)
+            self.layout = initial_params(build(here, self.prepared, "federated")).layout
+        except (WardroundError, OSError) as error:
+            yield _bad(step, str(error), REMEDIES[step])
+            return
+        yield from _model(plan, self.layout, self.num_train, limits, site)
+
+
+def described(site: SiteFolder, text: str, seen: _Seen | None = None) -> Described:
+    """The plan of this text. seen: images and model, from which sizes become exact."""
     plan, approvals = parsed(text), Approvals(site.approvals_file)
-    former = approvals.last()
-    num_parameters = layout.num_trainable if layout else None
-    num_train = len(blueprint.rows[site.record()["site"]].train) if blueprint else None
-    told = _answers(plan, prepared)
+    former, seen = approvals.last(), seen or _Seen()
+    told = _answers(plan, seen.prepared)
     return Described(
-        text=text, plan=plan, is_approved=approvals.is_approved(plan_hash(text)), staying=tuple(words.staying(plan)),
-        former=former, words=tuple(words.plain_words(plan, num_parameters=num_parameters, num_train=num_train)),
-        leaving=tuple(words.leaving(plan, task=told[0], classes=told[1], layout=layout)) if told else (),
+        text=text, plan=plan, is_approved=approvals.is_approved(plan_hash(text)), staying=tuple(words.staying(plan)), former=former,
+        words=tuple(words.plain_words(plan, num_parameters=seen.layout.num_trainable if seen.layout else None, num_train=seen.num_train)),
+        leaving=tuple(words.leaving(plan, task=told[0], classes=told[1], layout=seen.layout)) if told else (),
         differences=tuple(words.differences(parsed(former.plan), plan)) if former else None)
 
 
-def examine(site: SiteFolder, *, data: Path | None = None, weights: Path | None = None, kit: Path | None = None, allowed: Sequence[str] = (),
-            watch: Watch = silent) -> Examined:
+def examine(site: SiteFolder, *, data: Path | None = None, weights: Path | None = None, kit: Path | None = None,
+            allowed: Sequence[str] = (), watch: Watch = silent) -> Examined:
     """Look at everything that a round needs. data, weights: of the site's images and of its file of first weights; None: as told before.
     kit: the one that was accepted just now. allowed: what of `foreign` the hospital lets be imported."""
     write_template(site.limits_file)
@@ -119,20 +145,14 @@ def examine(site: SiteFolder, *, data: Path | None = None, weights: Path | None 
     plan = parsed(text)
     told = {name: str(path.expanduser().resolve()) for name, path in (("data", data), ("weights", weights)) if path is not None}
     checks = [*_versions(kit), *_machine(plan, limits, site)]
-    prepared, blueprint, layout = None, None, None
+    seen = _Seen()
     if unknown := [name for name in foreign(plan) if name not in allowed]:
         checks.append(_bad("code of others", f"the plan names code that is not wardround's, and it was not imported: {', '.join(unknown)}",
                            "have somebody read that code; then allow it to be imported, when `wardround site ready` asks"))
     else:
-        supply = AtSite(_Told(site.path, told), limits)
-        prepared, found = _images(supply, plan, watch)
-        checks += found
-        if prepared is not None:
-            blueprint, layout, found = _model(supply, plan, prepared, limits)
-            checks += found
+        checks += seen.look(_Told(site.path, told), plan, limits, watch)
     checks += [Check(**vars(finding)) for finding in certificates.examine(site)]  # without a connection the plan can still be approved
-    return Examined(checks=tuple(checks), told=told,
-                    described=described(site, text, prepared=prepared, blueprint=blueprint, layout=layout))
+    return Examined(checks=tuple(checks), told=told, described=described(site, text, seen))
 
 
 def approve(site: SiteFolder, found: Examined, by: str) -> Approval:
@@ -232,7 +252,7 @@ def _machine(plan: Plan, limits: Limits, site: SiteFolder) -> Iterator[Check]:
     else:
         yield _good("memory", f"{size(memory.available)} of {size(memory.total)} are free")
     if cause := refusal_of_plan(limits, plan):
-        yield _bad("limits", cause, f"change {site.limits_file}, or do not take part in this plan")
+        yield _beyond(cause, site)
     else:
         yield _good("limits", f"{site.limits_file} allows this plan")
 
@@ -248,16 +268,8 @@ def _processor(limits: Limits) -> Check:
     return _good("processor", text)
 
 
-def _images(supply: AtSite, plan: Plan, watch: Watch) -> tuple[Prepared | None, list[Check]]:
-    """The site's images, read and split as training will have them."""
-    try:
-        here = supply.plan(plan)
-        prepared = prepare_at(here, supply.folder.record()["site"], Path(str(here.data.folder)), watch)
-    except (WardroundError, OSError) as error:
-        return None, [_bad("images", str(error), "see to that folder and run this again; what a data set looks like: docs/data.md")]
-    site = supply.folder.record()["site"]
-    numbers = {part: len(prepared.rows(site, part)) for part in ("train", "val", "test")}
-    return prepared, [_ledger(prepared), _parts(numbers), _patients(prepared)]
+def _images(prepared: Prepared, site: str) -> list[Check]:
+    return [_ledger(prepared), _parts({part: len(prepared.rows(site, part)) for part in ("train", "val", "test")}), _patients(prepared)]
 
 
 def _ledger(prepared: Prepared) -> Check:
@@ -285,22 +297,17 @@ def _patients(prepared: Prepared) -> Check:
     return _good("patients", "not known from the files: near-duplicates are kept in one part, but a patient may be in two")
 
 
-def _model(supply: AtSite, plan: Plan, prepared: Prepared, limits: Limits) -> tuple[ArmBlueprint | None, Layout | None, list[Check]]:
-    """The model with its first weights, as this machine builds it."""
-    here, site = supply.plan(plan), supply.folder.record()["site"]
-    try:
-        check_names(here)
-        blueprint = build(here, prepared, "federated")
-        layout = initial_params(blueprint).layout
-    except (WardroundError, OSError) as error:
-        return None, None, [_bad("model", str(error), "install or fetch what is missing, and run this again")]
-    checks = [_good("model", f"{plan.model.name} with {plural(layout.num_trainable, 'number')} that are learnt, {size(layout.num_bytes)}")]
-    if cause := refusal_of_plan(limits, plan, num_train=len(blueprint.rows[site].train)):
-        checks.append(_bad("limits", cause, f"change {supply.folder.limits_file}, or do not take part in this plan"))
+def _model(plan: Plan, layout: Layout, num_train: int, limits: Limits, site: SiteFolder) -> Iterator[Check]:
+    yield _good("model", f"{plan.model.name} with {plural(layout.num_trainable, 'number')} that are learnt, {size(layout.num_bytes)}")
+    if not refusal_of_plan(limits, plan) and (cause := refusal_of_plan(limits, plan, num_train=num_train)):
+        yield _beyond(cause, site)
     if limits.memory_mb is not None and COPIES * layout.num_bytes > limits.memory_mb * MB:
-        checks.append(_bad("memory", f"training may take {limits.memory_mb} MB (memory_mb in limits.toml), and a model of "
-                           f"{size(layout.num_bytes)} needs about {COPIES} times its size", "raise memory_mb", is_grave=False))
-    return blueprint, layout, checks
+        yield _bad("memory", f"training may take {limits.memory_mb} MB (memory_mb in limits.toml), and a model of "
+                   f"{size(layout.num_bytes)} needs about {COPIES} times its size", "raise memory_mb", is_grave=False)
+
+
+def _beyond(cause: str, site: SiteFolder) -> Check:
+    return _bad("limits", cause, f"change {site.limits_file}, or do not take part in this plan")
 
 
 def _existing(path: Path) -> Path:

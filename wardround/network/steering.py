@@ -111,7 +111,8 @@ def rest(study: StudyFolder, want: Want, *, timeout_s: float) -> Status:
                                f"that has begun. The wish stands; look again: wardround study status {study.path}")
         time.sleep(LOOK_S)
     if want == "stop" and not found.is_over:  # no job will do it
-        state.tell(replace(state.progress, phase="stopped", text="stopped while it rested, so its best round was not tested"))
+        text = "while it rested, so its best round was not tested" if found.round else "before the first round"
+        state.tell(replace(state.progress, phase="stopped", text=text))
     return look(study)
 
 
