@@ -73,11 +73,15 @@ def _source(facts: Facts) -> Answer:
 def _sites(facts: Facts) -> Answer:
     if not facts.run.site_counts:
         return NO, "provenance.json is absent."
+    if facts.run.is_network:
+        return PARTLY, "“The images”: by hospital, small numbers hidden; of each class only where the plan made the hospitals tell."
     kind = {"multilabel": " and finding", "segmentation": ""}.get(facts.task, " and class")
     return YES, f"“The images”: table and figure by hospital{kind}."
 
 
 def _exclusions(facts: Facts) -> Answer:
+    if facts.run.is_network:
+        return PARTLY, "“What was left out”: each hospital keeps its own list."
     if not (facts.run.data or facts.run.ledger):
         return NO, "neither provenance.json nor ledger.csv is there."
     return YES, "“What was left out”: every image, with reasons and leaks."
@@ -92,6 +96,8 @@ def _labels(facts: Facts) -> Answer:
 def _disjoint(facts: Facts) -> Answer:
     if not facts.run.data:
         return NO, "provenance.json is absent."
+    if facts.run.is_network:
+        return PARTLY, "each hospital's program looked within the hospital and stops if there is one; between hospitals nobody can look."
     if facts.run.patients_known:
         return YES, "“What was left out”: no patient, identical image or near copy is in two splits."
     return PARTLY, "“What was left out”: no identical image or near copy is in two splits; the data set names no patients."
@@ -145,6 +151,8 @@ def _arms(facts: Facts) -> Answer:
 
 
 def _intervals(facts: Facts) -> Answer:
+    if facts.run.is_network:
+        return YES, f"“How sure”: {facts.run.scores['resamples']} resamples by patient at each hospital, whose sums were added up."
     unit = "patient" if facts.run.patients_known else "group of near-duplicates"
     status = YES if facts.plan.evaluation.resamples >= 1000 else PARTLY
     return status, f"“How sure”: {facts.plan.evaluation.resamples} bootstrap resamples by {unit}."
@@ -170,6 +178,8 @@ def _classes(facts: Facts) -> Answer:
         return YES, "“How good”: Dice, HD95 and volume error of each region and class."
     if facts.task == "multilabel":
         return YES, "“How good”: each finding with its number of test images; “Where it errs”: curves. No decision, so no confusion matrix."
+    if facts.run.is_network:
+        return PARTLY, "“Where it errs”: confusion matrix with small numbers hidden, and ROC curves by class."
     if facts.run.predictions is None:
         return PARTLY, "“Where it errs”: confusion matrix; no curves, predictions.csv is absent."
     return YES, "“Where it errs”: confusion matrix and curves by class."
@@ -178,6 +188,8 @@ def _classes(facts: Facts) -> Answer:
 def _calibration(facts: Facts) -> Answer:
     if facts.task == "segmentation":
         return NO, "the probabilities of single voxels were not kept."
+    if facts.run.is_network:
+        return PARTLY, "“Are the probabilities right?”: plot of sums, Brier score and ECE; no slope and intercept."
     if facts.run.predictions is None:
         return PARTLY, "“Are the probabilities right?”: Brier score and ECE; no plot, predictions.csv is absent."
     if facts.is_binary:
@@ -198,12 +210,15 @@ def _subgroups(facts: Facts) -> Answer:
 
 
 def _privacy(facts: Facts) -> Answer:
-    return PARTLY, "“Limits”: no differential privacy and no encrypted sums in this run; all hospitals ran on one machine."
+    where = "hospitals sent updates and sums over a network" if facts.run.is_network else "all hospitals ran on one machine"
+    return PARTLY, f"“Limits”: no differential privacy and no encrypted sums in this run; {where}."
 
 
 def _robustness(facts: Facts) -> Answer:
     if facts.run.overlays:
         return PARTLY, "“Where it errs”: best, median and worst patient are shown; no attack and no damaged image was tried."
+    if facts.run.is_network:
+        return NO, "the images with the worst errors stayed at the hospitals; no attack and no damaged image was tried."
     if facts.run.errors is None:
         return NO, "the worst errors were not kept; no attack and no damaged image was tried."
     return PARTLY, "“Where it errs”: worst errors are shown; no attack and no damaged image was tried."

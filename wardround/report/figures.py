@@ -4,12 +4,13 @@ from __future__ import annotations
 
 import math
 from collections.abc import Mapping, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from typing import Any
 
 import numpy as np
 
-from wardround.report import curves, plots, words
+from wardround.core.events import RoundFinished
+from wardround.report import curves, plots, summed, words
 from wardround.report.canvas import Estimate
 from wardround.report.curves import Model
 from wardround.report.material import Comparison, RunMaterial, ordered_arms, trained_at, value_of
@@ -29,6 +30,9 @@ class Figures:
     def partition(self, run: RunMaterial) -> list[Picture]:
         counts = {site: held.get("train", {}) for site, held in run.site_counts.items()}
         drawn = plots.partition(counts)
+        if run.is_network and all(set(held) == {"images"} for held in counts.values()):
+            return [Picture(name="partition", figure=drawn, caption="Who holds what: training images by hospital.",
+                            alt="Bars: training images at each hospital. The table below has the counts.")]
         if run.task == "segmentation":
             return [Picture(name="partition", figure=drawn, caption="Who holds what: training images by hospital.",
                             alt="Bars: training images at each hospital. The table below has the counts.")]
@@ -42,7 +46,7 @@ class Figures:
     def learning_curves(self, run: RunMaterial) -> list[Picture]:
         if not run.rounds:
             return []
-        drawn = plots.learning_curves(run.rounds, run.plan.rounds.metric, best_round=run.scores["best_round"],
+        drawn = plots.learning_curves(_shown(run), run.plan.rounds.metric, best_round=run.scores["best_round"],
                                       title=f"Learning curves, {words.arm(run.scores['arm']).lower()} training")
         last = run.rounds[-1]
         alt = (f"Lines over {len(run.rounds)} rounds: training loss ends at {words.number(last.train_loss)}, validation "
@@ -78,6 +82,10 @@ class Figures:
 
     def per_site(self, run: RunMaterial, metric: str, own: Mapping[str, float]) -> list[Picture]:
         rows = [estimate(site, part, metric, run.scores["arm"]) for site, part in run.scores["per_site"].items()]
+        if run.is_network:  # not those whose result is hidden or was not asked
+            rows = [row for row in rows if math.isfinite(row.value)]
+            if not rows:
+                return []
         title = f"{words.sentence(words.title(metric, run.scores['metrics']))} at each hospital, worst first"
         caption = "Filled: this model, with its 95 % interval." + (" Open: the hospital's own local model at home." if own else "")
         return [Picture(name="per-site", figure=plots.per_site(rows, metric, own=own, title=title), caption=caption,
@@ -96,7 +104,9 @@ class Figures:
     def confusion(self, run: RunMaterial) -> list[Picture]:
         if run.scores["confusion"] is None:
             return []
-        table, classes = np.array(run.scores["confusion"]), run.scores["classes"]
+        table, classes = np.array(run.scores["confusion"], dtype=float), run.scores["classes"]
+        if np.isnan(table).any():
+            return [summed.confusion(run)]
         alt = "; ".join(f"of {int(table[i].sum())} {name}, {int(table[i, i])} were called so" for i, name in enumerate(classes))
         return [Picture(name="confusion", figure=curves.confusion(table, classes), alt=f"Confusion matrix: {alt}.",
                         caption=f"{words.arm(run.scores['arm'])} model, test images. Rows: the truth; each row adds up to 100 %. "
@@ -107,7 +117,7 @@ class Figures:
         models = [Model(kind=run.scores["arm"], predictions=run.predictions) for run in runs if run.predictions is not None]
         models.sort(key=lambda model: (model.kind != "federated", model.kind == "local"))
         if not models:
-            return []
+            return [picture for run in runs[:1] for picture in summed.roc(run)]
         return [Picture(name="roc", figure=curves.roc_curves(models),
                         alt="ROC curves of each class; areas are printed above each panel.",
                         caption="The nearer a curve comes to the upper left corner, the better. Dotted: guessing."),
@@ -118,7 +128,7 @@ class Figures:
 
     def reliability(self, run: RunMaterial) -> list[Picture]:
         if run.predictions is None:
-            return []
+            return summed.reliability(run)
         return [Picture(name="reliability", figure=curves.reliability(run.predictions),
                         alt="Observed share against stated probability, with intervals, over a histogram of stated probabilities.",
                         caption=f"{words.arm(run.scores['arm'])} model. On the dotted line, of images called with 80 % "
@@ -153,6 +163,15 @@ def estimate(label: str, scores: Mapping[str, Any], metric: str, kind: str) -> E
     """One entry of scores["metrics"] for a forest plot."""
     return Estimate(label=label, value=value_of(scores, metric), low=value_of(scores, metric, "low"),
                     high=value_of(scores, metric, "high"), kind=kind)
+
+
+def _shown(run: RunMaterial) -> list[RoundFinished]:
+    """The rounds, without the scores of hospitals whose validation images are so few that their number is hidden."""
+    if not run.is_network:
+        return run.rounds
+    few = {site for site, part in run.scores["per_site"].items() if part["num_val"] is None}
+    return [replace(event, val_by_site={site: scores for site, scores in event.val_by_site.items() if site not in few})
+            for event in run.rounds]
 
 
 def _nan(value: float | None) -> float:

@@ -6,7 +6,7 @@ import math
 from collections.abc import Mapping, Sequence
 from typing import Any
 
-from wardround.report import curves, plots, story, words
+from wardround.report import curves, plots, story, summed, words
 from wardround.report.canvas import Estimate
 from wardround.report.checklist import Facts
 from wardround.report.figures import Figures, estimate
@@ -29,8 +29,10 @@ def details(facts: Facts, comparison: Comparison | None) -> list[Block]:
     else:
         blocks += [Rows(table=arms_table(run, results, names, kind)) for kind in ("auroc", "auprc")]
     if absent:
-        blocks.append(Text(text=f"Not estimable, because no test image has the finding, or all have it: {words.listing(absent)}. The means "
-                                f"are over the other {words.plural(len(names) - len(absent), 'finding')}."))
+        why = f"Hidden, or not estimable, because no test image, or only {words.FEW}, have the finding or lack it" if run.is_network else (
+            "Not estimable, because no test image has the finding, or all have it")
+        blocks.append(Text(text=f"{why}: {words.listing(absent)}. The means are over the other "
+                                f"{words.plural(len(names) - len(absent), 'finding')}."))
     return blocks
 
 
@@ -69,7 +71,7 @@ GUESSING = ("Guessing gives an AUROC of 0.5, and an AUPRC equal to the share of 
 def _supported(run: RunMaterial, name: str) -> str:
     number = support(run).get(name)
     if number is None:
-        return "not recorded"
+        return "not told" if run.is_network else "not recorded"
     return f"{words.count(number, hide_small=False)} ({words.share(number, run.scores['num_test'])})"
 
 
@@ -124,7 +126,9 @@ def errors(facts: Facts, comparison: Comparison | None, figures: Figures) -> Sec
     """Curves of each finding."""
     blocks: list[Block] = [Text(text="The model ranks images for each finding apart. No threshold was chosen, so there are no calls to "
                                      "count and no confusion matrix. The curves show every threshold at once.")]
-    if facts.run.predictions is None:
+    if facts.run.is_network:
+        blocks.append(Text(text=summed.NOTE))
+    elif facts.run.predictions is None:
         blocks.append(Text(text="predictions.csv is absent: ROC and precision-recall curves cannot be drawn."))
     blocks += figures.curves([facts.run] if comparison is None else [run for runs in comparison.runs.values() for run in runs])
     return Section(anchor="errors", title="Where it errs", blocks=tuple(blocks))
@@ -133,9 +137,9 @@ def errors(facts: Facts, comparison: Comparison | None, figures: Figures) -> Sec
 def calibration(facts: Facts, figures: Figures) -> list[Section]:
     """Whether stated probabilities come true, over all findings."""
     title, run = "Are the probabilities right?", facts.run
-    if run.predictions is None:
+    if run.predictions is None and not run.is_network:
         return [Section(anchor="calibration", title=title, blocks=(Text(text="Cannot be drawn: predictions.csv is absent."),))]
-    blocks: list[Block] = [Picture(
+    blocks: list[Block] = [*summed.reliability(run)] if run.predictions is None else [Picture(
         name="reliability", figure=curves.reliability(run.predictions),
         alt="Observed share against stated probability over all findings, with intervals, over a histogram of stated probabilities.",
         caption=f"{words.arm(run.scores['arm'])} model, all pairs of a test image and a finding. On the dotted line, of findings stated "

@@ -18,6 +18,7 @@ from wardround.report.material import (
     primary_metric,
     read_comparison,
     read_run,
+    tested,
     trained_at,
     value_of,
 )
@@ -33,11 +34,12 @@ def write_run_report(folder: Path) -> Path:
     run = read_run(folder)
     metric = primary_metric(run)
     facts, figures = Facts(plan=run.plan, run=run, metric=metric, compare={}), Figures(metric)
-    commands = [f"wardround run plan.toml --arm {run.scores['arm']}{_data_option(run)}"]
+    commands = _study_commands(run) if run.is_network else [f"wardround run plan.toml --arm {run.scores['arm']}{_data_option(run)}"]
     others = [name for name in ("auroc", "balanced_accuracy", "accuracy", "sensitivity", "specificity", "auprc", "hd95")
               if name in run.scores["metrics"] and name != metric]
     page = Page(title=run.plan.title or run.plan.name, details=_details(run, f"{words.arm(run.scores['arm'])} run {folder.name}"),
-                phantom=bool(run.scores["phantom"]), headline=story.run_headline(run, metric), remarks=(story.outcome(run),),
+                phantom=bool(run.scores["phantom"]), headline=story.run_headline(run, metric),
+                remarks=(story.outcome(run), *story.remarks(run)),
                 cards_title=f"On the test {run.unit}s",
                 cards=tuple(_metric_card(run.scores, name) for name in [metric, *others[:2]]),
                 sections=_sections(facts, figures, None, commands), footer=RESEARCH_ONLY)
@@ -65,7 +67,8 @@ def write_compare_report(folder: Path) -> Path:
 def _sections(facts: Facts, figures: Figures, comparison: Comparison | None, commands: list[str]) -> tuple[Section, ...]:
     view = sections.VIEWS[facts.task]
     runs = [facts.run] if comparison is None else [run for runs in comparison.runs.values() for run in runs]
-    hospitals = sections.per_hospital(facts, figures, {} if comparison is None else _own_models(comparison))
+    own = _own_models(comparison) if comparison is not None else _told_models(facts)
+    hospitals = sections.per_hospital(facts, figures, own)
     if comparison is not None:
         hospitals = replace(hospitals, blocks=(*hospitals.blocks, *figures.site_matrix(comparison)))
     return (sections.how_good(facts, comparison, figures), sections.how_sure(facts, comparison), hospitals,
@@ -79,6 +82,17 @@ def _own_models(comparison: Comparison) -> dict[str, float]:
     """What each hospital's own local model reaches on the hospital's own test images."""
     return {home: value_of(run.scores["per_site"].get(home, {}), comparison.metric)
             for run in comparison.runs.get("local", ()) if (home := trained_at(run)) is not None}
+
+
+def _told_models(facts: Facts) -> dict[str, float]:
+    """The same of a study's run, where the hospitals have trained alone and told their results."""
+    per_site = facts.run.scores["per_site"]
+    return {site: value_of({"metrics": part["local"]}, facts.metric) for site, part in per_site.items() if "local" in part}
+
+
+def _study_commands(run: RunMaterial) -> list[str]:
+    sites = ",".join(run.scores["per_site"])
+    return [f"wardround study new NAME --plan plan.toml --sites {sites} --address HOST:PORT", "wardround study start"]
 
 
 def _metric_card(scores: Mapping[str, Any], metric: str) -> Card:
@@ -109,7 +123,7 @@ def _range(low: float, high: float, digits: int = 3) -> str:
 def _details(run: RunMaterial, what: str) -> str:
     data = run.data.get("name") or run.plan.data.dataset
     started = str(run.provenance.get("started") or "")[:10]
-    return " · ".join(filter(None, [what, f"data set {data}", words.plural(int(run.scores["num_test"]), f"test {run.unit}"), started]))
+    return " · ".join(filter(None, [what, f"data set {data}", tested(run.scores), started]))
 
 
 def _data_option(run: RunMaterial) -> str:

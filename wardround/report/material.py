@@ -16,12 +16,14 @@ from wardround.core.events import Event, RoundFinished, RunFinished, WorkerResta
 from wardround.core.predictions import Measured, Predictions, Results
 from wardround.errors import WardroundError
 from wardround.plan.schema import Plan
+from wardround.report import words
 from wardround.report.overlays import OverlayCase
 from wardround.runs.folder import RunFolder, read_json
 
 ARM_ORDER = ("pooled", "federated", "ensemble", "local")
 HEADLINES = {"binary": "auroc", "multiclass": "balanced_accuracy", "multilabel": "auroc", "segmentation": "dice"}  # task -> metric
 OVERLAYS = ("best", "median", "worst")  # patients in figures/overlays.npz
+KEPT_AT_SITES = ("predictions.csv", "ledger.csv", "figures/errors.npz", "figures/overlays.npz")  # a study's run has none
 
 
 @dataclass(frozen=True, kw_only=True, eq=False)
@@ -50,6 +52,11 @@ class RunMaterial:
     @property
     def task(self) -> str:
         return str(self.scores["task"])
+
+    @property
+    def is_network(self) -> bool:
+        """Whether this is a study's run over a network: single results and lists of images stayed at the hospitals."""
+        return bool(self.scores.get("network"))
 
     @property
     def unit(self) -> str:
@@ -99,9 +106,25 @@ class RunMaterial:
                 for name in ("model.safetensors", "predictions.csv") if (self.folder / name).exists()}
 
     @property
-    def site_counts(self) -> Mapping[str, Mapping[str, Mapping[str, int]]]:
-        """site -> split -> class -> images."""
+    def site_counts(self) -> Mapping[str, Mapping[str, Mapping[str, Any]]]:
+        """site -> split -> class -> images; of a study None where the number is hidden."""
         return self.data.get("site_counts") or {}
+
+    @property
+    def grouping(self) -> str:
+        """What is never torn by a split, and drawn again for an interval."""
+        if self.is_network:
+            return "patient (or group of near-duplicate images)"
+        return "patient" if self.patients_known else "group of near-duplicate images"
+
+    @property
+    def failures(self) -> dict[str, dict[str, list[int]]]:
+        """Who was left out of which rounds: site -> reason -> rounds."""
+        found: dict[str, dict[str, list[int]]] = {}
+        for event in self.rounds:
+            for site, reason in sorted(event.failed.items()):
+                found.setdefault(site, {}).setdefault(reason, []).append(event.round)
+        return found
 
     @property
     def patients_known(self) -> bool:
@@ -135,8 +158,11 @@ def read_run(path: Path) -> RunMaterial:
         raise WardroundError(f"{path / 'scores.json'}: task is {scores.get('task')!r}, expected one of {', '.join(HEADLINES)}. Was the run "
                              "made by another version?")
     missing: list[str] = []
+    kept = KEPT_AT_SITES if scores.get("network") else ()
 
     def optional(name: str, what: str) -> bool:
+        if name in kept:
+            return False
         if (path / name).exists():
             return True
         missing.append(f"{name} is absent from {path.name}: {what}.")
@@ -180,6 +206,14 @@ def read_comparison(path: Path) -> Comparison:
 def primary_metric(run: RunMaterial) -> str:
     """The metric a single run is judged by: the plan's, or where that is the loss the task's (HEADLINES)."""
     return run.plan.rounds.metric if run.plan.rounds.metric in run.scores["metrics"] else HEADLINES[run.task]
+
+
+def tested(scores: Mapping[str, Any]) -> str:
+    """ "1 311 test images", or a range where the number would tell a hospital's hidden one."""
+    unit = f"test {unit_of(scores)}"
+    if scores["num_test"] is not None:
+        return words.plural(int(scores["num_test"]), unit)
+    return f"{words.total_told([part['num_test'] for part in scores['per_site'].values() if 'untested' not in part])} {unit}s"
 
 
 def unit_of(scores: Mapping[str, Any]) -> str:

@@ -41,10 +41,10 @@ FEW_SITES = 7  # up to here each site has a colour of its own
 MOST_CELLS = 12  # rows of a grid up to which numbers are printed in it
 
 
-def partition(counts: Mapping[str, Mapping[str, int]], *, title: str = "Training images per hospital") -> Figure:
+def partition(counts: Mapping[str, Mapping[str, int | None]], *, title: str = "Training images per hospital") -> Figure:
     """Who holds what: stacked bars of the classes, or a grid where an image may have several findings.
 
-    counts: site -> class -> number of images; classes in the order of the first site."""
+    counts: site -> class -> number of images, None of a hidden one; classes in the order of the first site."""
     sites = list(counts)
     classes = list(dict.fromkeys(name for held in counts.values() for name in held))
     if ALL in classes:
@@ -54,10 +54,13 @@ def partition(counts: Mapping[str, Mapping[str, int]], *, title: str = "Training
     tidy(ax, grid="x")
     left = np.zeros(len(sites))
     for name, (colour, hatch) in zip(classes, colours(len(classes)), strict=True):
-        held = np.array([counts[site].get(name, 0) for site in sites], dtype=float)
+        held = np.array([counts[site].get(name) or 0 for site in sites], dtype=float)  # None: hidden
         ax.barh(range(len(sites)), held, left=left, height=0.72, color=colour, hatch=hatch, edgecolor="white", linewidth=0.6,
                 label=plain(name))
         left += held
+    for y, site in enumerate(sites):
+        if None in counts[site].values():
+            ax.text(left[y], y, "  and a hidden number", va="center", fontsize=8.5, color=QUIET)
     ax.set_yticks(range(len(sites)), thinned(sites))
     ax.set_ylim(len(sites) - 0.4, -0.6)
     ax.set_xlabel("images")
@@ -67,21 +70,21 @@ def partition(counts: Mapping[str, Mapping[str, int]], *, title: str = "Training
     return drawing
 
 
-def _finding_grid(counts: Mapping[str, Mapping[str, int]], findings: Sequence[str], title: str) -> Figure:
+def _finding_grid(counts: Mapping[str, Mapping[str, int | None]], findings: Sequence[str], title: str) -> Figure:
     """Bars of the images of each site, and beside them how many have each finding: overlapping parts are not stacked."""
     sites = list(counts)
     drawing = figure(title, height=min(2.5 + 0.34 * len(sites), 14))
     bars, grid = axes(drawing, 1, 2, sharey=True, width_ratios=[1, 4.4])
     tidy(bars, grid="x")
-    totals = np.array([counts[site].get(ALL, 0) for site in sites], dtype=float)
+    totals = np.array([counts[site].get(ALL) or 0 for site in sites], dtype=float)
     bars.barh(range(len(sites)), totals, height=0.72, color=PALETTE[0])
     bars.set_yticks(range(len(sites)), thinned(sites))
     bars.xaxis.set_major_locator(MaxNLocator(integer=True, nbins=3))
     panel_title(bars, "All images")
-    table = np.array([[counts[site].get(name, 0) for name in findings] for site in sites], dtype=float)
+    table = np.array([[counts[site].get(name) or 0 for name in findings] for site in sites], dtype=float)
     shares = np.divide(table, totals[:, None], out=np.zeros(table.shape), where=totals[:, None] > 0)
     shades = np.sqrt(shares)  # a finding of 1 % is to be told from none, beside one of 60 %
-    texts = [[words.count(int(number)) for number in row] for row in table] if len(sites) <= MOST_CELLS else None
+    texts = [[words.told(counts[site].get(name, 0)) for name in findings] for site in sites] if len(sites) <= MOST_CELLS else None
     heat(grid, shades, texts, size=7)
     grid.tick_params(labelleft=False, left=False)
     name_columns(grid, findings)

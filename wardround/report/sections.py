@@ -42,20 +42,34 @@ def images(facts: Facts, figures: Figures) -> Section:
     kind = "Phantoms: images drawn by a program in the layout of this data set" if facts.run.scores["phantom"] else "Real images"
     items = [("Data set", str(data.get("name") or "not named")), ("Kind", kind),
              ("Licence", str(data.get("licence") or "not recorded")), ("Source", str(data.get("citation") or "not recorded")),
-             ("Patients", "known: no patient is in two splits" if facts.run.patients_known else
-              f"not named by the data set; {words.plural(int(data.get('groups') or 0), 'group')} of near-duplicate images stand "
-              "for them")]
+             ("Patients", _patients(facts.run))]
     blocks: list[Block] = [Items(items=tuple(items))]
     if data.get("class_counts"):
         blocks.append(Rows(table=tables.class_table(data["class_counts"])))
     if facts.run.site_counts:
-        blocks += [*figures.partition(facts.run), Rows(table=tables.sites_table(facts.run.site_counts))]
+        counts = facts.run.site_counts
+        blocks += [*figures.partition(facts.run), Rows(table=tables.told_sites_table(facts.run.scores, counts) if facts.run.is_network else
+                                                       tables.sites_table(counts))]
     return Section(anchor="images", title="The images", blocks=tuple(blocks))
+
+
+def _patients(run: RunMaterial) -> str:
+    """What stands for a patient, and what was made sure of."""
+    if run.is_network:
+        return "stayed at the hospitals; within a hospital none is in two splits"
+    if run.patients_known:
+        return "known: no patient is in two splits"
+    return (f"not named by the data set; {words.plural(int(run.data.get('groups') or 0), 'group')} of near-duplicate images stand "
+            "for them")
 
 
 def left_out(facts: Facts) -> Section:
     """Images that were not used, and leaks between the splits."""
     run, blocks = facts.run, list[Block]()
+    if run.is_network:
+        return Section(anchor="left-out", title="What was left out", blocks=(
+            Text(text="Each hospital has its own list of the images that were not used, with the reasons, and looked for leaks between its "
+                      "own splits. These lists stayed there."),))
     if run.data:
         blocks.append(Rows(table=tables.data_table(run.data)))
     elif run.ledger:
@@ -112,6 +126,10 @@ def per_hospital(facts: Facts, figures: Figures, own: Mapping[str, float]) -> Se
                                 f"deviation over hospitals {words.number(statistics.pstdev(known.values()))}.{view.hospital_note(known)} "
                                 f"At a hospital with few test {facts.run.unit}s the interval is wide, and a difference between hospitals "
                                 "may be chance."))
+    untested = {site: part["untested"] for site, part in scores["per_site"].items() if "untested" in part}
+    if untested:
+        named = words.listing([f"{site} ({reason})" for site, reason in untested.items()])
+        blocks.append(Text(text=f"Not tested: {named}. The results over all hospitals are without.", is_caution=True))
     table = tables.per_site_table(scores, facts.metric, own=own, counts=facts.run.site_counts, further=view.hospital_columns(facts))
     blocks += [*figures.per_site(facts.run, facts.metric, own), Rows(table=table)]
     return Section(anchor="hospitals", title="Hospital by hospital", blocks=tuple(blocks))
@@ -131,9 +149,9 @@ def training(facts: Facts, figures: Figures) -> Section:
         blocks.append(Text(text=f"One exchange is {words.size(run.provenance['model']['bytes'])} a hospital and direction, "
                                 f"{words.percent(run.sent_share, 1)} of what the whole network would take: only "
                                 f"{words.listing(facts.plan.model.share)} is trained and exchanged."))
-    failed = sorted({site for event in run.rounds for site in event.failed})
-    if failed:
-        blocks.append(Text(text=f"Failed in some round: {words.listing(failed)}.", is_caution=True))
+    if run.failures:
+        blocks += [Text(text=f"Failed in some round: {words.listing(list(run.failures))}.", is_caution=True),
+                   Rows(table=tables.failures_table(run.failures))]
     return Section(anchor="training", title="How training went", blocks=tuple(blocks))
 
 
@@ -155,11 +173,14 @@ def repeat(facts: Facts, commands: Sequence[str]) -> Section:
     hashes = [(f"SHA-256 of {name}", digest) for name, digest in facts.run.hashes.items()]
     items = [("wardround", found.get("wardround")), ("Python", found.get("python")), ("PyTorch", found.get("torch")),
              ("System", found.get("platform")), ("Processor", f"{found.get('cpu')}, {found.get('cores')} cores" if found else None),
-             ("Started", found.get("started")), ("Seed", facts.plan.seed), ("Model", parameters),
+             ("Started", found.get("started")),
+             *([("SHA-256 of the approved plan", found["plan_hash"])] if found.get("plan_hash") else []),
+             ("Seed", facts.plan.seed), ("Model", parameters),
              ("Fingerprint of the images", facts.run.data.get("fingerprint")), *hashes]
     shown = tuple((term, str(value if value is not None else "not recorded")) for term, value in items)
+    machines = [Rows(table=tables.machines_table(found["sites"]))] if found.get("sites") else []
     return Section(anchor="repeat", title="To repeat this", blocks=(
-        Items(items=shown), Code(title="Commands", text="\n".join(commands)),
+        Items(items=shown), *machines, Code(title="Commands", text="\n".join(commands)),
         Code(title="The whole plan", text=dump_plan(_shareable(facts.plan))),
         Text(text="On the same type of processor, the same plan and seed give the same numbers, with any number of workers.")))
 

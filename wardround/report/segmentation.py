@@ -151,8 +151,9 @@ def errors(facts: Facts, comparison: Comparison | None, figures: Figures) -> Sec
     """The best, median and worst patient, and the slices of the median one."""
     cases = facts.run.overlays
     if not cases:
-        return Section(anchor="errors", title="Where it errs", blocks=(
-            Text(text="The run kept no segmentations to show (figures/overlays.npz is absent)."),))
+        why = "The segmentations stayed at the hospitals." if facts.run.is_network else (
+            "The run kept no segmentations to show (figures/overlays.npz is absent).")
+        return Section(anchor="errors", title="Where it errs", blocks=(Text(text=why),))
     model = f"{words.arm(facts.run.scores['arm'])} model."
     listed = words.listing([f"{case.label} {case.dice:.2f}" if math.isfinite(case.dice) else case.label for case in cases])
     blocks: list[Block] = [Picture(

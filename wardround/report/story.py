@@ -7,7 +7,7 @@ from pathlib import Path
 
 from wardround.plan.schema import Plan
 from wardround.report import words
-from wardround.report.material import Comparison, RunMaterial, value_of
+from wardround.report.material import Comparison, RunMaterial, tested, value_of
 from wardround.report.tables import spread, verdict_words
 
 PARTITIONS = {
@@ -77,8 +77,7 @@ def run_headline(run: RunMaterial, metric: str) -> str:
     """One sentence with a single run's result."""
     scores = run.scores
     reached = _result(words.estimate(scores["metrics"], metric), words.title(metric, scores["metrics"]))
-    return (f"{_trained(scores['arm'], run)} reached {reached} on {words.plural(int(scores['num_test']), f'test {run.unit}')} that it had "
-            "never seen.")
+    return f"{_trained(scores['arm'], run)} reached {reached} on {tested(scores)} that it had never seen."
 
 
 def _result(estimate: str, title: str) -> str:
@@ -101,6 +100,17 @@ def outcome(run: RunMaterial) -> str:
     return f"The run {ended} after {words.plural(int(scores['rounds']), 'round')}; round {scores['best_round']} was kept."
 
 
+def remarks(run: RunMaterial) -> list[str]:
+    """What else stands at the top of a run's page."""
+    if not run.is_network:
+        return []
+    found = ["Images and single predictions stayed at the hospitals; they sent model updates, sums and rates. "
+             f"Counts of {words.FEW} images are hidden."]
+    if untested := list(run.scores.get("untested") or ()):
+        found.append(f"The final test is without {words.listing(untested)}.")
+    return found
+
+
 def what_was_done(plan: Plan, run: RunMaterial) -> list[str]:
     """The plan in words, a paragraph each: sites, split, images, training, choice."""
     return [_sites(plan, run), _split(plan, run), _images(plan, run), _training(plan, run), _choice(plan, run)]
@@ -111,15 +121,14 @@ def _sites(plan: Plan, run: RunMaterial) -> str:
                                                   column=plan.sites.column, common=words.listing(plan.sites.common) or "no class")
     kind = "hospital" if plan.sites.partition in ("column", "folders") else "simulated hospital"
     num = len(run.site_counts) or plan.sites.num
-    unit = "patient" if run.patients_known else "group of near-duplicate images"
     apart = ("Whether a patient is at two hospitals was not examined." if plan.sites.partition == "folders" else
-             f"No {unit} is at two hospitals.")
+             f"No {run.grouping} is at two hospitals.")
     return f"The images were divided among {words.plural(num, kind)} {how}. {apart}"
 
 
 def _split(plan: Plan, run: RunMaterial) -> str:
     split = plan.split
-    text = POLICIES[split.policy].format(unit="patient" if run.patients_known else "group of near-duplicate images",
+    text = POLICIES[split.policy].format(unit=run.grouping,
                                          train=words.percent(1 - split.val - split.test), val=words.percent(split.val),
                                          test=words.percent(split.test), folds=split.folds, fold=split.fold + 1)
     return f"{text} The test images were read once, after all choices had been made."
@@ -211,22 +220,28 @@ def _choice(plan: Plan, run: RunMaterial) -> str:
 def temperature(run: RunMaterial) -> list[tuple[str, str]]:
     """The temperature as a term and what it changed; [] where the run records none."""
     value, before = run.scores.get("temperature"), run.scores.get("uncalibrated")
-    if value is None or before is None:
+    if value is None or (before is None and not run.is_network):
         return []
     if value == 1:
         return [("temperature", "1: the probabilities are the network's own")]
     changed = f"validation images chose it, to make the network's answers {'less' if value > 1 else 'more'} sure"
-    return [("temperature", f"{words.number(value, 2)}: {changed}; before, the {words.metric('ece')} was {words.number(before['ece'])}")]
+    told = "" if before is None else f"; before, the {words.metric('ece')} was {words.number(before['ece'])}"
+    return [("temperature", f"{words.number(value, 2)}: {changed}{told}")]
 
 
 def how_sure(plan: Plan, run: RunMaterial, *, is_comparison: bool) -> list[str]:
     """What intervals and verdicts mean, a paragraph each."""
-    unit = "test patients" if run.patients_known else "groups of near-duplicate test images (the data set names no patients)"
+    unit = ("test patients" if run.patients_known or run.is_network else
+            "groups of near-duplicate test images (the data set names no patients)")
     times = words.count(plan.evaluation.resamples, hide_small=False)
     found = [f"The figures in square brackets are {words.percent(plan.evaluation.level)} intervals. To find them, the {unit} were "
              f"drawn again with replacement, {times} times, and the result was worked out each time. A narrow interval means that "
              "another test set of this kind would give much the same result. It does not cover other hospitals, scanners or "
              "years, nor another training run."]
+    if run.is_network:
+        found.append("No patient left a hospital for this. For the figures of all hospitals together, each drew its own test patients "
+                     f"again, {words.count(run.scores['resamples'], hide_small=False)} times, and sent only sums, which were added up: "
+                     "every hospital keeps its share of the test patients.")
     if is_comparison:
         found.append("Models are compared on the same drawings of the same patients. Where the interval of the difference "
                      "includes zero, the verdict is “no difference shown”: this does not prove that the models are equally good.")
@@ -245,14 +260,19 @@ def limits(plan: Plan, run: RunMaterial, *, num_seeds: int) -> list[str]:
     elif plan.sites.partition != "column":
         found.append("The hospitals are simulated: one data set was divided among them. Real hospitals differ in more ways.")
     found.append("No external test set: training and test images come from the same data set, so results elsewhere may be worse.")
-    if not run.patients_known:
+    if run.is_network:
+        found.append("Single predictions, images and lists of images stayed at the hospitals, which sent sums and rates: no curve here is "
+                     "finer than that, no worst error can be shown, and two such models cannot be compared patient by patient. Where a "
+                     "hospital's data name no patients, groups of near-duplicate images stand for them.")
+    elif not run.patients_known:
         found.append("The data set names no patients. Groups of near-duplicate images stand for them, so different images of one "
                      "patient may lie on both sides of the split: results may be too good and intervals too narrow.")
     if not run.scores["phantom"]:
         found.append(TRUTHS.get(run.task, "Labels are taken as published. How they were made, and how many are wrong, was not examined."))
+    where = "The hospitals' programs talked over a network" if run.is_network else "All hospitals ran on one machine"
     found += ["Sex, age, scanner and other subgroups were not examined.",
-              "All hospitals ran on one machine, without differential privacy and without encrypted sums. What the exchanged "
-              "numbers could reveal about images was not tested, nor were attacks by a hospital."]
+              f"{where}, without differential privacy and without encrypted sums. What the exchanged numbers could reveal about images "
+              "was not tested, nor were attacks by a hospital."]
     if num_seeds == 1:
         found.append("One random seed: how much another training run would differ was not measured.")
     return found + _incidents(run)
@@ -265,7 +285,10 @@ def _incidents(run: RunMaterial) -> list[str]:
     if run.num_restarts:
         found.append(f"A worker process was started again {words.plural(run.num_restarts, 'time')}; its work was repeated.")
     metrics = run.scores["metrics"]
-    unknown = [name for name in metrics if math.isnan(value_of(run.scores, name))]
+    hidden = [words.metric(name) for name, entry in metrics.items() if entry.get("reason") == "few"]
+    if hidden:
+        found.append(f"Hidden, because it rests on {words.FEW} {run.unit}s: {words.listing(hidden)}.")
+    unknown = [name for name, entry in metrics.items() if math.isnan(value_of(run.scores, name)) and "reason" not in entry]
     if run.task == "segmentation" and not words.has_spacing(metrics):
         found.append("The size of a pixel is not recorded: distances are in pixels, and volumes cannot be given.")
         unknown = [name for name in unknown if words.parts(name)[0] != "volume_error"]

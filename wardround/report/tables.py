@@ -12,16 +12,17 @@ from typing import Any
 from wardround.data.catalogue import ALL
 from wardround.evaluation.paired import verdict
 from wardround.report import words
-from wardround.report.material import ordered_arms, unit_of, value_of
+from wardround.report.material import ordered_arms, tested, unit_of, value_of
 
-_NUMERIC = re.compile(r"^([+\N{MINUS SIGN}]?\d|not estimable$|–$|$)")
+_NUMERIC = re.compile(r"^([+\N{MINUS SIGN}]?\d|(not estimable|too few images|not tested|hidden)$|–$|$)")
 
 BINARY = ("auroc", "auprc", "balanced_accuracy", "accuracy", "sensitivity", "specificity", "f1", "brier", "ece")
 MANY = ("balanced_accuracy", "accuracy", "auroc", "f1", "brier", "ece")
 MASKS = ("dice", "hd95")
 SPLITS = ("train", "val", "test")
 SPLIT_WORDS = {"train": "Training", "val": "Validation", "test": "Test"}
-HIDDEN = f"Counts from 1 to {words.SMALL_COUNT} are shown as 1–{words.SMALL_COUNT}."
+HIDDEN = f"Counts from 1 to {words.SMALL_COUNT} are shown as {words.FEW}."
+TOO_FEW = f" Rates that rest on {words.FEW} images are not shown ({words.TOO_FEW})."
 LEAKS = {"patient": "share a patient with training", "identical": "are pixel for pixel in training",
          "near_duplicate": "have a near copy in training", "test_rows_dropped": "test images dropped",
          "val_rows_dropped": "validation images dropped"}
@@ -147,17 +148,49 @@ def per_site_table(scores: Mapping[str, Any], metric: str, *, own: Mapping[str, 
         return math.isnan(value), -value if words.lower_is_better(metric) else value
 
     def images(site: str, split: str) -> str:
+        if scores.get("network"):
+            return words.told(scores["per_site"][site][f"num_{split}"])
         by_class = ((counts or {}).get(site) or {}).get(split)
         return held(by_class) if by_class else words.count(scores["per_site"][site].get(f"num_{split}"))
 
+    def result(part: Mapping[str, Any]) -> str:
+        return "not tested" if "untested" in part else words.estimate(part["metrics"], metric)
+
     rows = []
     for site in sorted(scores["per_site"], key=badness):
-        row = [site, images(site, "train"), images(site, "test"), words.estimate(scores["per_site"][site]["metrics"], metric)]
+        row = [site, images(site, "train"), images(site, "test"), result(scores["per_site"][site])]
         row += [words.number(own.get(site), words.digits(metric))] if own else []
         rows.append((*row, *(by_site.get(site, words.NOT_ESTIMABLE) for by_site in (further or {}).values())))
     columns: tuple[str, ...] = ("Hospital", "Training images", "Test images", words.heading(metric, scores.get("metrics") or {}))
     columns += ("Own local model",) if own else ()
-    return Table(columns=(*columns, *(further or {})), rows=tuple(rows), caption=f"Worst first. {HIDDEN}")
+    return Table(columns=(*columns, *(further or {})), rows=tuple(rows),
+                 caption=f"Worst first. {HIDDEN}{TOO_FEW if scores.get('network') else ''}")
+
+
+def told_sites_table(scores: Mapping[str, Any], counts: Mapping[str, Mapping[str, Mapping[str, int | None]]]) -> Table:
+    """Who holds what, of a study: training images per hospital, by class where the plan made the hospitals tell. None: hidden."""
+    here = {site: by_split.get("train", {}) for site, by_split in counts.items()}
+    classes = list(dict.fromkeys(name for by_class in here.values() for name in by_class if name not in ("images", ALL)))
+
+    def cell(number: int | None) -> str:
+        return "hidden" if number is None else words.count(number)
+
+    rows = tuple((site, *(cell(by_class.get(name, 0)) for name in classes), words.told(scores["per_site"][site]["num_train"]))
+                 for site, by_class in here.items())
+    gaps = f" Hidden: 1 to {words.SMALL_COUNT} images, or a number that would tell one so small." if classes else ""
+    return Table(columns=("Hospital", *classes, "All" if classes else "Images"), rows=rows, caption=f"Training images. {HIDDEN}{gaps}")
+
+
+def machines_table(sites: Mapping[str, Mapping[str, Any]]) -> Table:
+    """What each hospital's program ran on. sites: provenance["sites"]."""
+    rows = tuple((site, str(own["wardround"]), str(own["device"]), str(own["threads"])) for site, own in sites.items())
+    return Table(columns=("Hospital", "wardround", "Device", "Threads"), rows=rows, caption="As the hospitals' programs told it.")
+
+
+def failures_table(failed: Mapping[str, Mapping[str, Sequence[int]]]) -> Table:
+    """Who was left out of which rounds. failed: site -> reason -> rounds."""
+    rows = tuple((site, words.ranges(rounds), reason) for site, by_reason in failed.items() for reason, rounds in by_reason.items())
+    return Table(columns=("Hospital", "Rounds", "Left out because"), rows=rows, caption="These rounds went on without the hospital.")
 
 
 def held(by_class: Mapping[str, int]) -> str:
@@ -239,7 +272,13 @@ def scores_table(scores: Mapping[str, Any], primary: str) -> Table:
     metrics = scores["metrics"]
     rows = tuple((words.heading(name, metrics), words.estimate(metrics, name)) for name in shown_metrics(scores, primary))
     return Table(columns=("", words.arm(scores["arm"])), rows=rows,
-                 caption=f"On {words.plural(int(scores['num_test']), f'test {unit_of(scores)}')}. In square brackets: 95 % interval.")
+                 caption=f"On {tested(scores)}. In square brackets: 95 % interval.{_approximate(scores)}")
+
+
+def _approximate(scores: Mapping[str, Any]) -> str:
+    """Which metrics of a study are approximate."""
+    named = [words.metric(name) for name in scores.get("approximate") or () if not words.parts(name)[1]]
+    return f" Worked out of sums over score intervals, to about 0.01: {words.listing(named)}." if named else ""
 
 
 def predictive_values_table(scores: Mapping[str, Any], prevalences: Sequence[float] = (0.01, 0.1, 0.3)) -> Table:

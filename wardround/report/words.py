@@ -8,6 +8,8 @@ from typing import Any
 
 NOT_ESTIMABLE = "not estimable"
 SMALL_COUNT = 10  # counts from 1 to this are hidden in tables of sites
+FEW = f"1–{SMALL_COUNT}"
+TOO_FEW = "too few images"  # a rate that is hidden
 
 ARMS = {"federated": "Federated", "pooled": "Pooled", "ensemble": "Ensemble", "local": "Local"}
 ARM_MEANINGS = {
@@ -137,6 +139,8 @@ def interval(value: float | None, low: float | None, high: float | None, digits:
 def estimate(metrics: Mapping[str, Any], name: str) -> str:
     """The interval text of one entry of scores["metrics"]."""
     entry = metrics.get(name) or {}
+    if entry.get("reason") == "few":
+        return TOO_FEW
     return interval(entry.get("value"), entry.get("low"), entry.get("high"), digits(name))
 
 
@@ -145,8 +149,21 @@ def count(value: int | None, *, hide_small: bool = True) -> str:
     if value is None:
         return NOT_ESTIMABLE
     if hide_small and 1 <= value <= SMALL_COUNT:
-        return f"1–{SMALL_COUNT}"
+        return FEW
     return f"{value:,}".replace(",", "\N{NARROW NO-BREAK SPACE}")
+
+
+def told(value: int | None) -> str:
+    """A count of a study, where None stands for one that was hidden before it left its hospital."""
+    return FEW if value is None else count(value)
+
+
+def total_told(counts: Sequence[int | None]) -> str:
+    """The sum of such counts, as a range if some are hidden."""
+    known, num_hidden = sum(value or 0 for value in counts), sum(value is None for value in counts)
+    if not num_hidden:
+        return count(known, hide_small=False)
+    return f"{count(known + num_hidden, hide_small=False)}–{count(known + SMALL_COUNT * num_hidden, hide_small=False)}"
 
 
 def total(counts: Sequence[int]) -> str:
@@ -191,6 +208,17 @@ def size(num_bytes: float | None) -> str:
 def listing(names: Sequence[str]) -> str:
     """ "a", "a and b", "a, b and c"."""
     return " and ".join(filter(None, [", ".join(names[:-1]), *names[-1:]]))
+
+
+def ranges(numbers: Sequence[int]) -> str:
+    """ "1, 4–6" of 1, 4, 5, 6."""
+    stretches: list[list[int]] = []
+    for number in sorted(numbers):
+        if stretches and number == stretches[-1][-1] + 1:
+            stretches[-1].append(number)
+        else:
+            stretches.append([number])
+    return ", ".join(str(part[0]) if len(part) == 1 else f"{part[0]}–{part[-1]}" for part in stretches)
 
 
 def plural(value: int, noun: str) -> str:
