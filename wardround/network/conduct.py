@@ -20,7 +20,7 @@ from wardround.core.events import Event, RoundFinished, RunStarted, silent
 from wardround.core.exchange import SiteFailed
 from wardround.core.params import Layout
 from wardround.data.labels import balanced_weights, finding_weights
-from wardround.errors import Resumable, TooFewSites, WardroundError
+from wardround.errors import NetworkError, Resumable, TooFewSites, WardroundError
 from wardround.fleet.nvflare import Exchange, NvflareFleet
 from wardround.network.approval import plan_hash
 from wardround.network.approved import parsed
@@ -43,6 +43,10 @@ OLD_JOB_S = 60.0  # so long may the process of a lost job outlive it
 
 class Boundary(Exception):
     """A round has ended, and the run goes on in another job or later."""
+
+
+class JobEnded(NetworkError):
+    """The job was ended under the run, which goes on in another one from its last checkpoint."""
 
 
 class Sites(Exchange, Protocol):
@@ -79,10 +83,11 @@ class _Conductor:
             self.tell("paused" if wanted == "pause" else "stopped" if wanted == "stop" else "handover")
         except TooFewSites as error:
             self.tell("waiting", str(error))
-        except Resumable as error:
-            self.tell("handover", str(error))
-        except WardroundError as error:
-            self.tell("failed", str(error))
+        except JobEnded:
+            raise
+        except Exception as error:
+            told = str(error) if isinstance(error, WardroundError) else f"{type(error).__name__}: {error}"
+            self.tell("failed", f"{told} (In full: {self.study.server}/JOB/log.txt.)")
             raise
 
     def tell(self, phase: Phase, text: str = "", round: int | None = None) -> None:
@@ -240,7 +245,7 @@ def _hold(stack: ExitStack, folder: Path) -> None:
         try:
             stack.enter_context(alone(folder))
             return
-        except Resumable:
+        except Resumable as error:
             if time.monotonic() > until:
-                raise
+                raise JobEnded(f"an earlier job still holds {folder}") from error
             time.sleep(0.5)

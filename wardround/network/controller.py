@@ -17,7 +17,7 @@ from nvflare.apis.impl.controller import Controller
 from nvflare.apis.shareable import Shareable
 from nvflare.apis.signal import Signal
 
-from wardround.errors import NetworkError, WireError
+from wardround.errors import WireError
 from wardround.fleet.header import MAX_BYTES
 from wardround.fleet.nvflare import Lost
 from wardround.network.folders import StudyFolder
@@ -66,7 +66,7 @@ class JobExchange:
         return [client.name for client in self._fl_ctx.get_engine().get_clients() if self._is_there(client.name)]
 
     def ask(self, requests: Mapping[str, bytes], *, deadline_s: float) -> Iterator[tuple[str, bytes | Lost]]:
-        """One answer a site, in order of arrival. NetworkError if NVFLARE ends the job meanwhile."""
+        """One answer a site, in order of arrival. JobEnded if NVFLARE ends the job meanwhile."""
         came: queue.SimpleQueue[Came] = queue.SimpleQueue()
         there = set(self.sites())
         tasks = {site: self._task(data, deadline_s, came) for site, data in requests.items() if site in there}
@@ -86,7 +86,9 @@ class JobExchange:
     def _next(self, came: queue.SimpleQueue[Came]) -> Came:
         while True:
             if self._abort.triggered:
-                raise NetworkError("NVFLARE has ended the job; the study goes on in a new one from its last checkpoint")
+                from wardround.network.conduct import JobEnded
+
+                raise JobEnded("NVFLARE has ended the job; the study goes on in a new one from its last checkpoint")
             try:
                 return came.get(timeout=TICK_S)
             except queue.Empty:
