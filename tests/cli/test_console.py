@@ -117,3 +117,27 @@ def test_a_table_shows_every_cell_as_it_is(capsys: pytest.CaptureFixture[str]) -
 def test_pairs_are_aligned(capsys: pytest.CaptureFixture[str]) -> None:
     console.pairs({"a": 1, "long": 2})
     assert capsys.readouterr().out == "a     1\nlong  2\n"
+
+
+ROWS = Table(columns=("Site", "Connection"), rows=(("north", "heard 2 s ago"),), caption="")
+
+
+def test_outside_a_terminal_a_standing_line_is_printed_when_it_is_new_and_time_has_passed(clock: list[float],
+                                                                                         capsys: pytest.CaptureFixture[str]) -> None:
+    with console.standing() as draw:
+        for line, later in (("round 1", 0.0), ("round 2", 1.0), ("round 3", 6.0), ("round 3", 60.0)):
+            clock[0] = later
+            draw(ROWS, line, ["south is late"])
+    assert capsys.readouterr().err.splitlines() == ["south is late", "round 1", "round 3"]
+
+
+def test_in_a_terminal_a_standing_table_is_drawn_with_its_line(monkeypatch: pytest.MonkeyPatch) -> None:
+    target = io.StringIO()
+    monkeypatch.setattr(console, "_console", lambda stderr: Console(file=target, force_terminal=True, width=80))
+    with console.standing() as draw:
+        draw(ROWS, "round 1 of 3", ["south is late"])
+        draw(ROWS, "round 2 of 3", ["south is late"])
+    shown = re.sub(r"\x1b\[[0-9;?]*[A-Za-z]", "", target.getvalue())
+    for part in ("north", "heard 2 s ago", "round 1 of 3", "round 2 of 3"):
+        assert part in shown
+    assert shown.count("south is late") == 1
