@@ -218,6 +218,15 @@ def test_a_worker_that_dies_twice_over_an_order_fails_it_and_not_the_next(own) -
     assert is_right(own.asks(first_order())[1])
 
 
+def test_an_order_that_needs_more_memory_than_the_site_gives_fails_and_the_worker_goes_on(own) -> None:
+    own.limit("memory_mb = 3000")
+    own.trouble("large")
+    assert own.asks(first_order())[1].reason == "RuntimeError: out of memory"
+    (own.folder.path / "large").unlink()
+    assert is_right(own.asks(first_order())[1])
+    assert own.logged("worker-ended") == []
+
+
 def test_an_order_that_takes_too_long_is_given_up_and_logged_as_late(site) -> None:
     site.asks(first_order())
     site.trouble("slow")

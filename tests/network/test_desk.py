@@ -203,6 +203,10 @@ def test_a_plan_that_is_not_approved_or_was_withdrawn_is_refused(counter) -> Non
     assert "wardround site approve" in counter.is_refused(first_order())
 
 
+def test_a_message_for_another_site_is_refused(counter) -> None:
+    assert "this is for site 'site-1'" in counter.is_refused(first_order(), site="site-1")
+
+
 def test_a_site_with_fewer_images_than_it_wants_to_train_on_refuses(tmp_path) -> None:
     counter = Counter(tmp_path)
     counter.folder.limits_file.write_text("min_train = 14\n")

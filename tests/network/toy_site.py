@@ -1,6 +1,6 @@
 """A site's folder, and a worker over toy sites in place of images; as a program: toy_site.py STRATEGY --fd N SITE.
 
-What its strategy does besides training is told by files in the site's folder: `kill-once`, `kill-always`, `slow`.
+What its strategy does besides training is told by files in the site's folder: `kill-once`, `kill-always`, `slow`, `large`.
 """
 
 import os
@@ -14,6 +14,7 @@ from pathlib import Path
 from typing import Any
 
 import numpy as np
+import torch
 
 from wardround.build import ArmBlueprint, initial_params
 from wardround.compression.filter import make_codec
@@ -135,6 +136,8 @@ def troubled(folder: SiteFolder, kind: type) -> type:
             update = super().train(site, order)  # half-way: something was done, nothing was written
             if (folder.path / "slow").exists():
                 time.sleep(600)
+            if (folder.path / "large").exists():
+                torch.ones(2**30)  # 4 GiB
             if (folder.path / "kill-once").exists() or (folder.path / "kill-always").exists():
                 (folder.path / "kill-once").unlink(missing_ok=True)
                 os.kill(os.getpid(), signal.SIGKILL)

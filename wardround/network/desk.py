@@ -87,18 +87,23 @@ class Desk:
     def answer(self, data: bytes) -> bytes:
         """The bytes of the reply. What an exception says in full goes to the log only."""
         envelope = replace(NOBODY, site=self.site)
-        keep = ""
         try:
             envelope = Envelope.of(header_of(memoryview(data), MAX_BYTES).head.envelope)
             message, keep = self._done(envelope, data)
+            return encode(self._envelope(envelope, keep), message)
         except Exception as error:
             log.exception("a message of the server was not answered as it was meant to be")
-            message = SiteFailed(site=self.site, reason=reason_of(error))
+            return encode(self._envelope(envelope, ""), SiteFailed(site=self.site, reason=reason_of(error)))
+
+    def _envelope(self, asked: Envelope, keep: str) -> dict[str, Any]:
+        """Of the reply, with the notes that are due."""
         notes, self._notes = tuple(self._notes), []
-        return encode(replace(envelope, weights=None, memory="", keep=keep, notes=notes).record(), message)
+        return replace(asked, weights=None, memory="", keep=keep, notes=notes).record()
 
     def _done(self, envelope: Envelope, data: bytes) -> tuple[Any, str]:
         """The reply's message, and the version under which something is remembered now, "" for none."""
+        if envelope.site != self.site:
+            raise Refusal(f"this is for site '{envelope.site}', and here is '{self.site}'.")
         approved = approved_plan(self._approvals, envelope.plan, self.site)
         plan = self._supply.plan(approved)
         if header_of(memoryview(data), MAX_BYTES).head.kind == Hello.__name__:

@@ -8,6 +8,7 @@ from wardround.errors import DataError, WardroundError, WireError
 from wardround.network.envelope import MAX_TEXT, REFUSED
 
 NAMES_A_FILE = re.compile(r"[/\\]|\.(png|jpe?g|tiff?|bmp|dcm|nii|gz|np[yz]|csv|mha|nrrd|h5)\b", re.IGNORECASE)
+NO_MEMORY = re.compile(r"out of memory|can't allocate memory|[Cc]annot allocate memory")  # in the words of torch and the system
 KEPT = "its text may name a file, so it stays in the site's state/worker.log"
 
 
@@ -23,6 +24,8 @@ def reason_of(error: Exception) -> str:
     if isinstance(error, WireError):  # its text is about what the server sent
         return f"{REFUSED}{error}"[:MAX_TEXT]
     if not isinstance(error, WardroundError):
+        if isinstance(error, MemoryError) or NO_MEMORY.search(str(error)):
+            return f"{kind.__name__}: out of memory"
         module = "" if kind.__module__ == "builtins" else f" of {kind.__module__}"
         return f"{kind.__qualname__}{module} ({KEPT})"
     if isinstance(error, DataError) or NAMES_A_FILE.search(str(error)):
