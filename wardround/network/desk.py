@@ -24,7 +24,7 @@ from wardround.network.approved import approved_plan
 from wardround.network.checks import check_evaluation, check_finite, check_order, check_test, check_weights
 from wardround.network.envelope import NOBODY, Envelope
 from wardround.network.folders import SiteFolder
-from wardround.network.handover import model_record, write_delivered
+from wardround.network.handover import check_record, write_delivered
 from wardround.network.messages import Deliver, Delivered, Hello, LocalOrder, Ready, SiteSummary, TestOrder
 from wardround.network.policy import limits_of, refusal_of_plan
 from wardround.network.reasons import Refusal, reason_of
@@ -182,14 +182,15 @@ class Desk:
 
     def _delivered(self, work: _Work, envelope: Envelope, message: Deliver) -> Delivered:
         check_finite(message)
-        record = model_record(message.record, work.blueprint, self._supply.prepared(work.plan))
-        params, model = work.here(message).params, work.bench.model
+        check_record(message.record)
+        params = work.here(message).params
         if message.is_personal:
             if not isinstance(work.blueprint.strategy, Personal):
                 raise Refusal(f"strategy '{work.plan.strategy.name}' of the approved plan leaves sites no models of their own.")
             params = work.blueprint.strategy.personal(self._at_work(work, envelope), params)
-        model.load(params)
-        write_delivered(self.folder.models / envelope.run, model, record, message.card)
+        params = Params(params.flat.cpu(), params.layout)
+        write_delivered(self.folder.models / envelope.run, work.blueprint, self._supply.prepared(work.plan), params, message.record,
+                        message.card)
         return Delivered(site=self.site)
 
     def _at_work(self, work: _Work, envelope: Envelope) -> Site:
