@@ -187,8 +187,10 @@ def test_a_site_tells_what_left_it_by_round(site: SiteFolder) -> None:
     log.write("order", kind="EvaluateOrder", run="run-1", round=2, bytes=10)
     log.write("refused", run="run-1", round=2, cause="refused: too late")
     log.write("sent", kind="SiteFailed", run="run-1", round=2, bytes=5, arrays={})
+    log.write("sent", kind="Ready", run="run-2", round=1, bytes=7, arrays={})
     found = look_at_site(site)
-    assert [(sent.round, sent.num, sent.num_bytes) for sent in found.sent] == [(1, 2, 100), (2, 1, 5)]
+    assert [(sent.run, sent.round, sent.num, sent.num_bytes) for sent in found.sent] == [
+        ("run-1", 1, 2, 100), ("run-1", 2, 1, 5), ("run-2", 1, 1, 7)]
     assert found.order.startswith("EvaluateOrder of round 2, ")
     assert found.refused[0].endswith(": refused: too late")
 

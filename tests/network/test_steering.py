@@ -120,6 +120,12 @@ def test_a_run_that_ended_untested_goes_on_where_it_was(study: StudyFolder, phas
     assert (progress.phase, progress.run, progress.round) == ("handover", RUN, 2)
 
 
+def test_a_study_that_was_stopped_before_it_had_a_run_can_begin(study: StudyFolder) -> None:
+    steering.rest(study, "stop", timeout_s=9)
+    steering.go_on(study)
+    assert State(study).progress.phase == "none"
+
+
 def test_a_failure_after_the_test_goes_on_with_what_is_left(study: StudyFolder) -> None:
     stands(study, "failed")
     with_results(study)

@@ -91,7 +91,8 @@ def _row(site: SiteStatus, status: Status) -> tuple[str, ...]:
     heard = "not connected" if site.heard_s is None else f"heard {duration(site.heard_s)} ago"
     missed = ", ".join(map(str, site.missed[-ROUNDS_SHOWN:]))
     away = site.away or ("nothing" if status.is_served and status.phase != "none" else "")
-    return (site.name, heard if status.is_served else "not known: the hub does not run", away, str(site.round or "none"),
+    connection = heard if status.is_served else "" if status.is_over else "not known: the hub does not run"
+    return (site.name, connection, away, str(site.round or "none"),
             f"{len(site.missed)}: {'... ' if len(site.missed) > ROUNDS_SHOWN else ''}{missed}" if site.missed else "none")
 
 
@@ -180,8 +181,8 @@ def site(status: OwnStatus) -> None:
 
 
 def sent_table(status: OwnStatus) -> Rows:
-    """What left, by round."""
-    rows = [(str(sent.round), plural(sent.num, "message"), size(sent.num_bytes)) for sent in status.sent[-ROUNDS_SHOWN:]]
+    """What left, by run and round, the latest."""
+    rows = [(sent.run or "none", str(sent.round), plural(sent.num, "message"), size(sent.num_bytes)) for sent in status.sent[-ROUNDS_SHOWN:]]
     total = sum(sent.num_bytes for sent in status.sent)
-    return Rows(columns=("Round", "Sent", "Bytes"), rows=rows,
+    return Rows(columns=("Run", "Round", "Sent", "Bytes"), rows=rows,
                 caption=f"{size(total)} in all; every message by name: wardround audit-log egress")

@@ -77,8 +77,9 @@ class Status:
 
 @dataclass(frozen=True, kw_only=True)
 class Sending:
-    """What left a site for one round: so many messages and bytes."""
+    """What left a site in one round of a run, "" for none: so many messages and bytes."""
 
+    run: str
     round: int
     num: int
     num_bytes: int
@@ -197,11 +198,11 @@ def _notes(events: Sequence[Event]) -> tuple[str, ...]:
 def _sent(audit_file: Path) -> tuple[Sending, ...]:
     if not audit_file.exists():
         return ()
-    num, size = Counter[int](), Counter[int]()
+    num, size = Counter[tuple[str, int]](), Counter[tuple[str, int]]()
     for message in auditlog.egress(audit_file):
-        num[message.round] += 1
-        size[message.round] += message.num_bytes
-    return tuple(Sending(round=number, num=num[number], num_bytes=size[number]) for number in sorted(num))
+        num[message.run, message.round] += 1
+        size[message.run, message.round] += message.num_bytes
+    return tuple(Sending(run=run, round=number, num=num[run, number], num_bytes=size[run, number]) for run, number in num)
 
 
 def _is_running(lines: Sequence[auditlog.Line]) -> bool:

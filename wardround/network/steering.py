@@ -67,6 +67,8 @@ def see_to_hub(study: StudyFolder, *, timeout_s: float = HUB_S) -> None:
     """Start the study's hub unless it runs, and return when it has looked around. NetworkError with what it said if it ends."""
     need("nvflare", extra="network", purpose="a study over a network")
     state, asked_at = State(study), time.time()
+    log_file = _log_file(study)
+    start = log_file.stat().st_size if log_file.exists() else 0
     process: subprocess.Popen[bytes] | None = None
     while time.time() < asked_at + timeout_s:
         hub = state.hub
@@ -74,7 +76,7 @@ def see_to_hub(study: StudyFolder, *, timeout_s: float = HUB_S) -> None:
         if hub is not None and is_there and hub.at > asked_at:
             return
         if process is not None and process.poll() is not None:
-            raise NetworkError(f"the study's hub ended at once. {_last_words(study)}")
+            raise NetworkError(f"the study's hub ended at once. {_last_words(study, start)}")
         if not is_there and process is None:
             process = _started(study)
         time.sleep(LOOK_S / 5)
@@ -127,9 +129,7 @@ def _is_idle(state: State, asked_at: float) -> bool:
 def _clear(study: StudyFolder, state: State) -> None:
     """Make way for a run: of another plan, or one that was stopped or failed before it was tested."""
     progress = state.progress
-    if not progress.run:
-        return
-    if not progress.run.endswith(plan_hash(study.plan_file.read_text(encoding="utf-8"))[:8]):
+    if not progress.run.endswith(plan_hash(study.plan_file.read_text(encoding="utf-8"))[:8]):  # another plan's, or none yet
         state.tell(Progress())
         return
     is_tested = RunFolder(study.runs / progress.run).is_finished
@@ -154,9 +154,10 @@ def _log_file(study: StudyFolder) -> Path:
     return study.state / "hub.log"
 
 
-def _last_words(study: StudyFolder) -> str:
+def _last_words(study: StudyFolder, start: int = 0) -> str:
+    """The end of the hub's log, of what was written after its first so many bytes."""
     path = _log_file(study)
-    said = path.read_text(errors="replace").splitlines()[-LOG_LINES:] if path.exists() else []
+    said = path.read_bytes()[start:].decode(errors="replace").splitlines()[-LOG_LINES:] if path.exists() else []
     return "\n  ".join([f"The end of {path}:", *said]) + "\n" if said else f"{path} says nothing."
 
 
