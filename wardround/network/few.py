@@ -73,6 +73,8 @@ def told_tables(tables: Mapping[str, np.ndarray]) -> tuple[dict[str, list[list[i
     total = sum(tables.values(), np.zeros_like(next(iter(tables.values()))))
     inside = sum((tables[site] for site in hidden), np.zeros_like(total))
     is_hidden = _covered(total, _small(total) | _small(inside) | (len(hidden) == 1))
+    if told_total([int(table.sum()) for table in tables.values()]) is None:  # which the whole sum would tell
+        is_hidden = is_hidden | np.eye(len(total), dtype=bool)
     return shown, [[None if gap else int(cell) for cell, gap in zip(*rows, strict=True)] for rows in zip(total, is_hidden, strict=True)]
 
 
