@@ -19,8 +19,10 @@ from wardround.compression.filter import make_codec
 from wardround.core.events import Event, RoundFinished, RunStarted, silent
 from wardround.core.exchange import SiteFailed
 from wardround.core.params import Layout
+from wardround.core.tally import ClassTally, DiceTally, FindingTally, Tally
 from wardround.data.labels import balanced_weights, finding_weights
 from wardround.errors import NetworkError, Resumable, TooFewSites, WardroundError
+from wardround.evaluation.segmentation import headline_regions
 from wardround.fleet.nvflare import Exchange, NvflareFleet
 from wardround.network.approval import plan_hash
 from wardround.network.approved import parsed
@@ -166,7 +168,7 @@ class _Conductor:
         fleet = NvflareFleet(exchange=self.exchange, strategy=design.strategy, layout=start.params.layout, run=self.folder.name,
                              plan=self.hash, sites={site: held.num_train for site, held in ready.items()},
                              deadline_s=self.plan.cohort.deadline_s, weights=class_weights(self.plan, ready),
-                             codec=make_codec(self.plan.exchange), audit=self.audit.write)
+                             codec=make_codec(self.plan.exchange), tally=tally_of(design), audit=self.audit.write)
         last = checkpoints.load_last(self.folder.checkpoints)
         course = Course(state=start, best=start.params)
         if last is not None:
@@ -210,6 +212,13 @@ def design_of(plan: Plan, ready: Mapping[str, Ready]) -> Design:
     """What the sites' images and the plan make of the model."""
     first = next(iter(ready.values()))
     return Design(plan=plan, strategy=build_strategy(plan), task=first.task, classes=first.classes, regions=first.regions)
+
+
+def tally_of(design: Design) -> tuple[type[Tally], int]:
+    """What every site's reports must be, so that none can shut out the others by another kind."""
+    if design.task == "segmentation":
+        return DiceTally, len(headline_regions(design.classes, design.regions))
+    return (FindingTally if design.task == "multilabel" else ClassTally), len(design.classes)
 
 
 def class_weights(plan: Plan, ready: Mapping[str, Ready]) -> list[float] | None:

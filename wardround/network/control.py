@@ -1,7 +1,8 @@
 """What the commands want of a study, what its hub sees and how far its run is: small files in STUDY/state, each with one writer.
 
 control.json is written by the commands, hub.json by the hub, progress.json by the run in NVFLARE's job, `boundary` by the hub: its being
-there asks the run to stop at the end of the round, because a site came back or the commands want it.
+there asks the run to stop at the end of the round, because a site came back. registered/SITE is touched by the server's gate when the
+site's program comes in: what it was asked before then it knows nothing of.
 """
 
 from __future__ import annotations
@@ -67,6 +68,22 @@ class State:
     @property
     def boundary(self) -> Path:
         return self.folder / "boundary"
+
+    def came_in(self, site: str) -> None:
+        """The site's program has registered."""
+        folder = self.folder / "registered"
+        folder.mkdir(exist_ok=True)
+        (folder / site).touch()
+
+    def came_in_at(self, site: str) -> float:
+        """Seconds since 1970, 0 if it never did."""
+        path = self.folder / "registered" / site
+        return path.stat().st_mtime if path.exists() else 0.0
+
+    @property
+    def job(self) -> Path:
+        """The last job that was submitted."""
+        return self.folder / "job"
 
     @property
     def control(self) -> Control:

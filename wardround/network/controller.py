@@ -5,7 +5,7 @@ from __future__ import annotations
 import math
 import os
 import queue
-from collections.abc import Iterator, Mapping, Sequence
+from collections.abc import Collection, Iterator, Mapping, Sequence
 from pathlib import Path
 from typing import Any
 
@@ -20,6 +20,7 @@ from nvflare.apis.signal import Signal
 from wardround.errors import WireError
 from wardround.fleet.header import MAX_BYTES
 from wardround.fleet.nvflare import Lost
+from wardround.network.control import State
 from wardround.network.folders import StudyFolder
 from wardround.network.gate import STUDY
 from wardround.network.jobs import TASK
@@ -47,7 +48,8 @@ class StudyController(Controller):  # type: ignore[misc]
         """Run the study until it is done, or the hub wants a boundary."""
         from wardround.network.conduct import conduct  # torch is loaded in this process only, not in the server's parent
 
-        conduct(StudyFolder(Path(os.environ[STUDY])), JobExchange(self, fl_ctx, abort_signal))
+        study = StudyFolder(Path(os.environ[STUDY]))
+        conduct(study, JobExchange(self, fl_ctx, abort_signal, State(study)))
 
     def process_result_of_unknown_task(self, client: Client, task_name: str, client_task_id: str, result: Shareable,
                                        fl_ctx: FLContext) -> None:
@@ -58,8 +60,9 @@ class StudyController(Controller):  # type: ignore[misc]
 class JobExchange:
     """fleet.nvflare.Exchange over the tasks of a job: one task a site, so that each gets its own message."""
 
-    def __init__(self, controller: StudyController, fl_ctx: FLContext, abort_signal: Signal) -> None:
-        self._controller, self._fl_ctx, self._abort = controller, fl_ctx, abort_signal
+    def __init__(self, controller: StudyController, fl_ctx: FLContext, abort_signal: Signal, state: State) -> None:
+        self._controller, self._fl_ctx, self._abort, self._state = controller, fl_ctx, abort_signal, state
+        self._submitted_at = state.job.stat().st_mtime
 
     def sites(self) -> Sequence[str]:
         """The sites of this job that are there."""
@@ -69,21 +72,24 @@ class JobExchange:
         """One answer a site, in order of arrival. JobEnded if NVFLARE ends the job meanwhile."""
         came: queue.SimpleQueue[Came] = queue.SimpleQueue()
         there = set(self.sites())
-        tasks = {site: self._task(data, deadline_s, came) for site, data in requests.items() if site in there}
-        waiting = dict(tasks)
-        yield from ((site, Lost("not connected")) for site in requests if site not in there)
+        waiting: dict[str, Task] = {}
         try:
-            for site, task in tasks.items():
-                self._controller.send(task, self._fl_ctx, targets=[site])
+            for site in requests:
+                if site not in there:
+                    yield site, Lost("not connected")
+                    continue
+                waiting[site] = self._task(requests[site], deadline_s, came)
+                self._controller.send(waiting[site], self._fl_ctx, targets=[site])
             while waiting:
-                site, answer = self._next(came)
+                site, answer = self._next(came, waiting)
                 if waiting.pop(site, None) is not None:
                     yield site, _read(answer)
         finally:
             for task in waiting.values():
                 self._controller.cancel_task(task)
 
-    def _next(self, came: queue.SimpleQueue[Came]) -> Came:
+    def _next(self, came: queue.SimpleQueue[Came], waiting: Collection[str]) -> Came:
+        """The next answer. A site whose program was started anew knows nothing of the job: its answer is not waited for."""
         while True:
             if self._abort.triggered:
                 from wardround.network.conduct import JobEnded
@@ -92,7 +98,8 @@ class JobExchange:
             try:
                 return came.get(timeout=TICK_S)
             except queue.Empty:
-                continue
+                if anew := next((site for site in waiting if self._is_anew(site)), None):
+                    return anew, Lost("its program was started anew; it takes part again from the next job")
 
     def _task(self, data: bytes, deadline_s: float, came: queue.SimpleQueue[Came]) -> Task:
         message = Shareable()
@@ -110,7 +117,10 @@ class JobExchange:
         return Task(TASK, message, timeout=math.ceil(deadline_s + GRACE_S), result_received_cb=received, task_done_cb=done)
 
     def _is_there(self, site: str) -> bool:
-        return self._controller.communicator.get_client_disconnect_time(site) is None
+        return self._controller.communicator.get_client_disconnect_time(site) is None and not self._is_anew(site)
+
+    def _is_anew(self, site: str) -> bool:
+        return self._state.came_in_at(site) > self._submitted_at
 
 
 CAUSES: Mapping[Any, str] = {TaskCompletionStatus.TIMEOUT: "no answer before the deadline",

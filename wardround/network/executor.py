@@ -46,8 +46,10 @@ class SiteExecutor(Executor):  # type: ignore[misc]
         return reply
 
     def handle_event(self, event_type: str, fl_ctx: FLContext) -> None:
-        """The worker ends with the job."""
-        if event_type in (EventType.END_RUN, EventType.ABORT_TASK) and self._agent is not None:
+        """The worker ends with the job, and at once when the job is aborted."""
+        if self._agent is not None and event_type == EventType.ABORT_TASK:
+            self._agent.stop()
+        if self._agent is not None and event_type == EventType.END_RUN:
             self._agent.close()
             self._agent = None
 

@@ -29,6 +29,7 @@ from nvflare.fuel.f3.drivers.driver_params import DriverParams
 from wardround.errors import NetworkError, WardroundError
 from wardround.network import authority, keys
 from wardround.network.auditlog import AuditLog
+from wardround.network.control import State
 from wardround.network.folders import StudyFolder
 
 STUDY = "WARDROUND_STUDY"  # environment: the study's folder
@@ -95,6 +96,8 @@ class Gate(FLComponent):  # type: ignore[misc]
         self._here.reason = reason or ""
         if reason is None:
             self._audit("registration-accepted", name, serial=serial)
+            if name in self._study.record()["sites"]:
+                State(self._study).came_in(name)
             return None
         self.logger.warning("registration refused: %s (serial %s)", reason, serial)
         if (reason, serial) not in self._told:  # a program that tries all night is one line

@@ -98,8 +98,8 @@ class StudyHub:
         if self._job:
             if self._has_ended():
                 self._judge()
-            elif set(connected) - self._members and control.want == "run":
-                self._want_boundary("sites that came back: " + ", ".join(sorted(set(connected) - self._members)))
+            elif back := self._back(connected):
+                self._want_boundary("sites that came back: " + ", ".join(back))
             self._see(connected, f"job {self._num_jobs} is running")
         elif control.want == "run" and not self._is_over() and time.monotonic() >= self._next_at:
             needed = max(self._min_sites(), control.wait_for if progress.round == 0 else 1)
@@ -116,10 +116,15 @@ class StudyHub:
         self.state.boundary.unlink(missing_ok=True)
         self._members = frozenset(connected)
         self._round = self.state.progress.round
-        folder = write_job(self.study.state / "job", sorted(self._members))
+        folder = write_job(self.state.job, sorted(self._members))
         self._job = self._session.submit_job(str(folder))
         self._num_jobs += 1
         self.audit.write("job", number=self._num_jobs, id=self._job, sites=sorted(self._members))
+
+    def _back(self, connected: Mapping[str, float]) -> list[str]:
+        """Sites that are there and not in the job: connected since, or with a program that was started anew."""
+        submitted_at = self.state.job.stat().st_mtime
+        return sorted(site for site in connected if site not in self._members or self.state.came_in_at(site) > submitted_at)
 
     def _has_ended(self) -> bool:
         status = str(self._session.get_job_meta(self._job).get("status", ""))
