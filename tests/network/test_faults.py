@@ -3,6 +3,8 @@
 from __future__ import annotations
 
 import json
+import os
+import sys
 import time
 from collections import Counter
 from collections.abc import Callable, Iterator
@@ -46,7 +48,7 @@ def open_field(data: Path, tmp_path: Path) -> Iterator[Callable[..., Rehearsal]]
 
     def make(*settings: str, sites: tuple[str, ...] = SITES) -> Rehearsal:
         field = Rehearsal(tmp_path, plan_of(*SITES, settings=(*SLOW, *settings)), {site: data / site for site in sites},
-                          environment={slow.MARKS: str(marks), "PYTHONPATH": str(Path(slow.__file__).parent)})
+                          environment={slow.MARKS: str(marks), "PYTHONPATH": os.pathsep.join([str(Path(slow.__file__).parent), *sys.path])})
         opened.append(field)
         return field
 
