@@ -182,7 +182,8 @@ def site(status: OwnStatus) -> None:
 
 def sent_table(status: OwnStatus) -> Rows:
     """What left, by run and round, the latest."""
-    rows = [(sent.run or "none", str(sent.round), plural(sent.num, "message"), size(sent.num_bytes)) for sent in status.sent[-ROUNDS_SHOWN:]]
+    rows = [(sent.run or "none", str(sent.round), plural(sent.num, "message"), size(sent.num_bytes))
+            for sent in status.sent[-ROUNDS_SHOWN:]]
     total = sum(sent.num_bytes for sent in status.sent)
     return Rows(columns=("Run", "Round", "Sent", "Bytes"), rows=rows,
                 caption=f"{size(total)} in all; every message by name: wardround audit-log egress")

@@ -34,8 +34,7 @@ Json = Annotated[bool, typer.Option("--json", help="For programs.")]
 Timeout = Annotated[float, typer.Option("--timeout", metavar="S", min=0, help="Seconds to wait until it is so; the wish stands anyway.")]
 
 
-@sub.command(epilog=examples("wardround study new clinics --plan brain-tumour-clinics --sites north,south,east,west "
-                             "--address fl.example.org:8102"))
+@sub.command(epilog=examples("wardround study new clinics --plan plan.toml --sites north,south,east --address fl.example.org:8102"))
 def new(name: Name, plan: StudyPlan, sites: SiteNames, address: Address, out: Place = None, overrides: Overrides = None) -> None:
     """Make a study: its folder, its own authority, and a small invitation file for each hospital."""
     chosen = plan_of(plan, overrides)
