@@ -194,9 +194,9 @@ def test_no_hidden_cell_of_a_confusion_follows_from_the_others(seed: int) -> Non
     shown, whole = told_tables(tables)
     hidden = [site for site, table in shown.items() if table[0][0] is None]
     assert not any(few.is_few(cell) for table in [*shown.values(), whole] for row in table for cell in row if cell is not None)
-    assert told_total([int(table.sum()) for table in tables.values()]) is not None or all(gaps[i][i] for i in range(num_classes))
     assert len(hidden) != 1 or all(cell is None for row in whole for cell in row)
     total, gaps = sum(tables.values()), [[cell is None for cell in row] for row in whole]
+    assert told_total([int(table.sum()) for table in tables.values()]) is not None or all(gaps[i][i] for i in range(num_classes))
     for place in np.ndindex(total.shape):  # one site less: what the hidden ones have there in all
         assert gaps[place[0]][place[1]] or not few.is_few(sum(tables[site][place] for site in hidden))
     held = total[np.array(gaps)]
@@ -250,9 +250,9 @@ def test_sums_that_do_not_fit_are_refused_with_the_site() -> None:
 
 def test_a_tally_of_another_task_or_of_other_rows_is_refused() -> None:
     study = Study(tests=CLINICS, resamples=100)
-    with pytest.raises(WireError, match="'north'.*its tally is NoneType, expected ClassTally"):
+    with pytest.raises(WireError, match=r"'north'.*its tally is NoneType, expected ClassTally"):
         study.scores(summaries=spoilt(study, tally=None))
-    with pytest.raises(WireError, match="'north'.*of different rows"):
+    with pytest.raises(WireError, match=r"'north'.*of different rows"):
         study.scores(summaries=spoilt(study, tally=study.summaries[1].tally))
 
 

@@ -10,7 +10,7 @@ import numpy as np
 
 from wardround.build import ArmBlueprint, initial_params
 from wardround.core.exchange import SiteReport
-from wardround.core.predictions import Predictions, Results
+from wardround.core.predictions import Results
 from wardround.core.state import State
 from wardround.core.tally import ClassTally, DiceTally, FindingTally, Tally
 from wardround.data.catalogue import Catalogue, text_column
@@ -141,8 +141,8 @@ class Study:
     def ready(self) -> dict[str, Ready]:
         counts = {site: self.prepared.catalogue.counts(self.prepared.rows(site, "train")) for site in self.tests}
         return {site: Ready(site=site, num_train=2 * num, num_val=num, num_test=num, task=self.task, classes=self.classes,
-                            regions=self.blueprint.regions, phantom=True, fingerprint=f"of {site}", version="0.1.0", device="cpu", threads=1,
-                            counts=counts[site] if self.counts_told else None) for site, num in self.tests.items()}
+                            regions=self.blueprint.regions, phantom=True, fingerprint=f"of {site}", version="0.1.0", device="cpu",
+                            threads=1, counts=counts[site] if self.counts_told else None) for site, num in self.tests.items()}
 
     @cached_property
     def state(self) -> Course:
@@ -159,18 +159,18 @@ class Study:
     @cached_property
     def pooled(self) -> Results:
         """All sites' test rows in one place, at the temperature, as session/outcome.py has them."""
-        found = outcome.results(self.blueprint, self.prepared, [self.report(site, "test") for site in self.tests if site not in self.missing])
-        return outcome.at_temperature(found[0], None if self.task == "segmentation" else self.temperature)
+        reports = [self.report(site, "test") for site in self.tests if site not in self.missing]
+        raw = outcome.results(self.blueprint, self.prepared, reports)[0]
+        return outcome.at_temperature(raw, None if self.task == "segmentation" else self.temperature)
 
     @cached_property
     def pooled_metrics(self) -> dict[str, Any]:
         return judging.test_scores(self.pooled, threshold=self.threshold, plan=self.blueprint.plan.evaluation, seed=0)
 
     @cached_property
-    def validated(self) -> Predictions:
+    def validated(self) -> Results:
         """All sites' validation rows in one place, before the temperature."""
-        found = outcome.results(self.blueprint, self.prepared, [self.report(site, "val") for site in self.tests])[0]
-        return found
+        return outcome.results(self.blueprint, self.prepared, [self.report(site, "val") for site in self.tests])[0]
 
 
 CLINICS = {"north": 240, "south": 180, "east": 150}

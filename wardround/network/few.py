@@ -111,9 +111,9 @@ def common_findings(classes: Sequence[str], support: Mapping[str, int], num: int
     return [name for name in classes if not is_few(support.get(name, 0)) and not is_few(num - support.get(name, 0))]
 
 
-def told_metrics(metrics: Mapping[str, Mapping[str, float | str | None]], few: frozenset[str], decimals: int | None = None) -> dict[str, Any]:
+def told_metrics(metrics: Mapping[str, Mapping[str, Any]], few: frozenset[str], decimals: int | None = None) -> dict[str, Any]:
     """Scores with those that rest on few images hidden, the others rounded if decimals are given."""
-    def part(value: float | str | None) -> float | str | None:
+    def part(value: Any) -> Any:
         return round(value, decimals) if isinstance(value, float) and decimals is not None else value
 
     return {name: dict(FEW) if name in few or "*" in few else {key: part(value) for key, value in entry.items()}

@@ -92,7 +92,8 @@ def fixed_from_sums(design: Design, tallies: Sequence[Tally], loss_sums: Sequenc
 def scores(design: Design, plan: Plan, course: Course, summaries: Sequence[SiteSummary], *, temperature: float | None,
            threshold: float | None, missing: Mapping[str, str], ready: Mapping[str, Ready],
            locals: Mapping[str, SiteSummary]) -> dict[str, Any]:
-    """scores.json of a study (as session/outcome.py writes it, further "network", "approximate", "untested", "calibration", "roc").
+    """scores.json of a study (as session/outcome.py writes it, further "network", "approximate",
+    "untested", "resamples", "calibration", "roc", of findings "support").
 
     ready: of every site of the study. missing: site -> why it did not answer the test; it is in "without" and "untested". locals: of the
     sites that have trained alone. NetworkError if no site has test images, WireError naming a site whose summary cannot be used."""
@@ -108,10 +109,12 @@ def scores(design: Design, plan: Plan, course: Course, summaries: Sequence[SiteS
     metrics = _metrics(layout, design, summed, tally, plan.evaluation)
     shapes = curves(layout, summed[0], tally)
     if num_test is None:  # what rests on all would tell how many these are
-        metrics = few.told_metrics(metrics, frozenset(), few.decimals_of(tally.num_examples))
+        metrics = _rounded(metrics, few.decimals_of(tally.num_examples))
         shapes["calibration"] = [{**part, "count": None} for part in shapes["calibration"]]
     if isinstance(layout, ClassSums):
         shapes["confusion"] = _confusions(layout, summaries, told)
+    elif isinstance(layout, FindingSums):  # of single classes it would tell hidden cells of the confusion
+        shapes["support"] = {name: few.told(num) for name, num in layout.support(summed[0]).items()}
     return {"arm": "federated", "network": True, "task": design.task, "phantom": any(site.phantom for site in ready.values()),
             "rounds": course.state.round, "best_round": course.best_round, "seconds": course.seconds,
             "train_seconds": course.train_seconds, **outcome.exchanged("federated", course),
@@ -199,6 +202,12 @@ def _metrics(layout: Sums, design: Design, summed: np.ndarray, tally: Tally, pla
     if isinstance(layout, MeasureSums):
         hidden |= {name for name, known in support.items() if few.is_few(known)}
     return few.told_metrics(metrics, hidden)
+
+
+def _rounded(metrics: Mapping[str, Any], decimals: int) -> dict[str, Any]:
+    """Scores to so many decimals, and how many these are."""
+    rounded = few.told_metrics(metrics, frozenset(), decimals)
+    return {name: entry if "reason" in entry else {**entry, "decimals": decimals} for name, entry in rounded.items()}
 
 
 def _areas(layout: Sums, tally: Tally, common: Sequence[str]) -> dict[str, float]:

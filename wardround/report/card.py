@@ -115,7 +115,7 @@ def _limits(scores: Mapping[str, Any]) -> str:
 
 def _number(scores: Mapping[str, Any], name: str) -> str:
     """A sum over hospitals, as a range if it is hidden."""
-    if scores[name] is not None:
+    if scores.get(name) is not None:
         return words.count(scores[name], hide_small=False)
     return words.total_told([part[name] for part in scores["per_site"].values()])
 

@@ -147,6 +147,10 @@ def _arms(facts: Facts) -> Answer:
         return YES, f"“How good”: all three on the same test images{further}."
     if len(present) > 1:
         return PARTLY, f"“How good”: {words.listing(present)} only."
+    if facts.run.is_network:
+        if any("local" in part for part in facts.run.scores["per_site"].values()):
+            return PARTLY, "“Hospital by hospital”: beside each hospital's own model; pooling would need all images in one place."
+        return NO, "the hospitals' own models were not asked for; pooling would need all images in one place."
     return NO, "a single arm was run; “wardround compare” runs all three."
 
 
@@ -162,6 +166,8 @@ def _paired(facts: Facts) -> Answer:
     if facts.compare.get("paired"):
         yardsticks = words.plural(len(facts.compare["paired"]), "yardstick")
         return YES, f"“How good”: difference and ratio on the same resamples. One method against {yardsticks}: no Holm correction."
+    if facts.run.is_network:
+        return NO, "it would need the single predictions, which stayed at the hospitals."
     return NO, "there is no second arm to compare with; “wardround compare” makes the comparison."
 
 

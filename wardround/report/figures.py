@@ -87,7 +87,8 @@ class Figures:
             if not rows:
                 return []
         title = f"{words.sentence(words.title(metric, run.scores['metrics']))} at each hospital, worst first"
-        caption = "Filled: this model, with its 95 % interval." + (" Open: the hospital's own local model at home." if own else "")
+        is_compared = any(map(math.isfinite, own.values()))
+        caption = "Filled: this model, with its 95 % interval." + (" Open: the hospital's own local model at home." if is_compared else "")
         return [Picture(name="per-site", figure=plots.per_site(rows, metric, own=own, title=title), caption=caption,
                         alt=f"{words.metric(metric)} at each hospital, worst first. The table below has the numbers.")]
 

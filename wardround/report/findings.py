@@ -40,6 +40,8 @@ def support(run: RunMaterial) -> dict[str, int | None]:
     """Test images with each finding; None where that is not recorded."""
     if run.predictions is not None:
         return dict(zip(run.predictions.classes, run.predictions.truth.sum(0).tolist(), strict=True))
+    if run.is_network:
+        return dict(run.scores["support"])
     counted = (run.data.get("class_counts") or {}).get("test") or {}
     return {name: counted.get(name) for name in run.scores["classes"]}
 
@@ -71,8 +73,9 @@ GUESSING = ("Guessing gives an AUROC of 0.5, and an AUPRC equal to the share of 
 def _supported(run: RunMaterial, name: str) -> str:
     number = support(run).get(name)
     if number is None:
-        return "not told" if run.is_network else "not recorded"
-    return f"{words.count(number, hide_small=False)} ({words.share(number, run.scores['num_test'])})"
+        return "hidden" if run.is_network else "not recorded"
+    share = f" ({words.share(number, run.scores['num_test'])})" if run.scores["num_test"] is not None else ""
+    return f"{words.count(number, hide_small=False)}{share}"
 
 
 def _results(facts: Facts, comparison: Comparison | None) -> Results:
@@ -85,7 +88,8 @@ def _results(facts: Facts, comparison: Comparison | None) -> Results:
 def _forest(run: RunMaterial, results: Results, names: Sequence[str]) -> Picture:
     lead = run.scores["arm"]
     found = support(run)
-    rows = {f"{name} ({words.NOT_ESTIMABLE if found.get(name) is None else found[name]})":
+    unknown = "hidden" if run.is_network else words.NOT_ESTIMABLE
+    rows = {f"{name} ({unknown if found.get(name) is None else found[name]})":
             [_over_seeds(results[arm], f"auroc_{name}", arm) for arm in results] for name in names}
     drawn = plots.grouped(rows, "auroc", title="AUROC of each finding (in brackets: test images with it)", lead=lead, reference=0.5)
     several = any(len(by_seed) > 1 for by_seed in results.values())

@@ -97,7 +97,7 @@ def _study_commands(run: RunMaterial) -> list[str]:
 
 def _metric_card(scores: Mapping[str, Any], metric: str) -> Card:
     value, low, high = (value_of(scores, metric, part) for part in ("value", "low", "high"))
-    digits = words.digits(metric)
+    digits = words.places(scores["metrics"], metric)
     return Card(title=words.heading(metric, scores["metrics"]), value=words.number(value, digits), interval=_range(low, high, digits),
                 note=words.meaning(metric), kind=scores["arm"])
 

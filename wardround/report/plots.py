@@ -60,7 +60,7 @@ def partition(counts: Mapping[str, Mapping[str, int | None]], *, title: str = "T
         left += held
     for y, site in enumerate(sites):
         if None in counts[site].values():
-            ax.text(left[y], y, "  and a hidden number", va="center", fontsize=8.5, color=QUIET)
+            ax.text(left[y], y, "  and hidden ones" if left[y] else "  hidden", va="center", fontsize=8.5, color=QUIET)
     ax.set_yticks(range(len(sites)), thinned(sites))
     ax.set_ylim(len(sites) - 0.4, -0.6)
     ax.set_xlabel("images")

@@ -182,7 +182,8 @@ def repeat(facts: Facts, commands: Sequence[str]) -> Section:
     return Section(anchor="repeat", title="To repeat this", blocks=(
         Items(items=shown), *machines, Code(title="Commands", text="\n".join(commands)),
         Code(title="The whole plan", text=dump_plan(_shareable(facts.plan))),
-        Text(text="On the same type of processor, the same plan and seed give the same numbers, with any number of workers.")))
+        Text(text="On the same type of processor, the same plan and seed give the same numbers, " + (
+            "where every hospital trains with one thread." if facts.run.is_network else "with any number of workers."))))
 
 
 def _shareable(plan: Plan) -> Plan:

@@ -16,8 +16,7 @@ from wardround.report.material import RunMaterial, value_of
 from wardround.report.page import Picture
 from wardround.report.plots import heat, name_columns
 
-NOTE = ("The curves are drawn of sums over all hospitals, with more than 10 images between two points. There is no precision-recall curve: "
-        "it would need finer ones.")
+NOTE = "The curves are drawn of sums over all hospitals. There is no precision-recall curve: it would need finer sums."
 MOST_PANELS = 16
 
 
@@ -30,7 +29,7 @@ def confusion(run: RunMaterial) -> Picture:
                     for name, recall in zip(classes, recalls, strict=True))
     return Picture(name="confusion", figure=confusion_figure(table, classes, recalls), alt=f"Confusion matrix: {alt}.",
                    caption=f"{words.arm(run.scores['arm'])} model, test images of all hospitals. Rows: the truth. Hidden: {words.FEW} "
-                           "images, or a number that would tell one so small. Right answers lie on the diagonal, with each class's recall.")
+                           "images, or a number that would give such a one away. On the diagonal, where right answers lie: the recall.")
 
 
 def confusion_figure(table: np.ndarray, classes: Sequence[str], recalls: Sequence[float]) -> Figure:
@@ -43,8 +42,9 @@ def confusion_figure(table: np.ndarray, classes: Sequence[str], recalls: Sequenc
     (ax,) = axes(drawing)
 
     def text(y: int, x: int) -> str:
-        number = "hidden" if math.isnan(table[y, x]) else str(int(table[y, x]))
-        return number if math.isnan(shares[y, x]) else f"{shares[y, x]:.0%}\n{number}"
+        share = "" if math.isnan(shares[y, x]) else f"{shares[y, x]:.0%}"
+        number = ("" if share else "hidden") if math.isnan(table[y, x]) else str(int(table[y, x]))
+        return "\n".join(filter(None, [share, number]))
 
     places = range(len(classes))
     heat(ax, shares, [[text(y, x) for x in places] for y in places] if len(classes) <= 12 else None)

@@ -156,12 +156,19 @@ def per_site_table(scores: Mapping[str, Any], metric: str, *, own: Mapping[str, 
     def result(part: Mapping[str, Any]) -> str:
         return "not tested" if "untested" in part else words.estimate(part["metrics"], metric)
 
+    def alone(site: str) -> str:
+        if scores.get("network"):
+            return words.estimate(scores["per_site"][site]["local"], metric) if "local" in scores["per_site"][site] else "–"
+        return words.number((own or {}).get(site), words.digits(metric))
+
     rows = []
     for site in sorted(scores["per_site"], key=badness):
         row = [site, images(site, "train"), images(site, "test"), result(scores["per_site"][site])]
-        row += [words.number(own.get(site), words.digits(metric))] if own else []
-        rows.append((*row, *(by_site.get(site, words.NOT_ESTIMABLE) for by_site in (further or {}).values())))
-    columns: tuple[str, ...] = ("Hospital", "Training images", "Test images", words.heading(metric, scores.get("metrics") or {}))
+        row += [alone(site)] if own else []
+        unknown = "–" if "untested" in scores["per_site"][site] else words.NOT_ESTIMABLE
+        rows.append((*row, *(unknown if unknown == "–" else by_site.get(site, unknown) for by_site in (further or {}).values())))
+    tests = f"Test {unit_of(scores)}s" if scores.get("network") else "Test images"
+    columns: tuple[str, ...] = ("Hospital", "Training images", tests, words.heading(metric, scores.get("metrics") or {}))
     columns += ("Own local model",) if own else ()
     return Table(columns=(*columns, *(further or {})), rows=tuple(rows),
                  caption=f"Worst first. {HIDDEN}{TOO_FEW if scores.get('network') else ''}")
@@ -177,7 +184,7 @@ def told_sites_table(scores: Mapping[str, Any], counts: Mapping[str, Mapping[str
 
     rows = tuple((site, *(cell(by_class.get(name, 0)) for name in classes), words.told(scores["per_site"][site]["num_train"]))
                  for site, by_class in here.items())
-    gaps = f" Hidden: 1 to {words.SMALL_COUNT} images, or a number that would tell one so small." if classes else ""
+    gaps = f" Hidden: {words.FEW} images, or a number that would give such a one away." if classes else ""
     return Table(columns=("Hospital", *classes, "All" if classes else "Images"), rows=rows, caption=f"Training images. {HIDDEN}{gaps}")
 
 
@@ -276,9 +283,11 @@ def scores_table(scores: Mapping[str, Any], primary: str) -> Table:
 
 
 def _approximate(scores: Mapping[str, Any]) -> str:
-    """Which metrics of a study are approximate."""
+    """Which metrics of a study are approximate, and whether all were rounded."""
     named = [words.metric(name) for name in scores.get("approximate") or () if not words.parts(name)[1]]
-    return f" Worked out of sums over score intervals, to about 0.01: {words.listing(named)}." if named else ""
+    text = f" Worked out of sums over score intervals, to about 0.01: {words.listing(named)}." if named else ""
+    is_rounded = any("decimals" in entry for entry in scores["metrics"].values())
+    return f"{text} Rounded: more decimals would give a hidden number of images away." if is_rounded else text
 
 
 def predictive_values_table(scores: Mapping[str, Any], prevalences: Sequence[float] = (0.01, 0.1, 0.3)) -> Table:

@@ -141,7 +141,12 @@ def estimate(metrics: Mapping[str, Any], name: str) -> str:
     entry = metrics.get(name) or {}
     if entry.get("reason") == "few":
         return TOO_FEW
-    return interval(entry.get("value"), entry.get("low"), entry.get("high"), digits(name))
+    return interval(entry.get("value"), entry.get("low"), entry.get("high"), places(metrics, name))
+
+
+def places(metrics: Mapping[str, Any], name: str) -> int:
+    """Decimals of one entry of scores["metrics"]: those of the metric, or fewer where it was rounded."""
+    return min(digits(name), int((metrics.get(name) or {}).get("decimals", digits(name))))
 
 
 def count(value: int | None, *, hide_small: bool = True) -> str:
