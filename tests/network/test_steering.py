@@ -211,10 +211,12 @@ def test_a_hub_without_a_job_rests_when_it_knows_the_wish(study: StudyFolder, be
     assert State(study).hub.at > began
 
 
-def test_a_stop_while_nothing_runs_says_that_nothing_was_tested(study: StudyFolder) -> None:
+def test_a_stop_while_nothing_runs_starts_the_hub_which_has_the_best_round_tested(study: StudyFolder, begun) -> None:
+    processes = begun(study, "stays")
     stands(study, "paused")
-    found = steering.rest(study, "stop", timeout_s=9)
-    assert (found.phase, found.text) == ("stopped", "while it rested, so its best round was not tested")
+    with pytest.raises(NetworkError, match="the study is paused, round 2 of 9"):  # this hub tests nothing
+        steering.rest(study, "stop", timeout_s=1)
+    assert processes and State(study).control.want == "stop"
 
 
 def test_a_stop_before_the_first_round_ends_the_run(study: StudyFolder) -> None:

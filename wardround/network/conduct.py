@@ -111,7 +111,7 @@ class _Conductor:
             known.update(self._hello(absent if self.faults else [site for site in self.exchange.sites() if site in self.names]))
             known = {site: known[site] for site in self.names if site in known}
             present = [site for site in known if site in self.exchange.sites() and site not in self.faults]
-            needed = self.plan.cohort.min_sites if self._has_begun() else max(self.state.control.wait_for, self.plan.cohort.min_sites)
+            needed = self._needed()
             if len(present) >= needed or self.folder.is_finished:
                 write_json(self._sites_file(), {site: asdict(held) for site, held in known.items()})
                 return known
@@ -120,6 +120,13 @@ class _Conductor:
             while time.monotonic() < until:
                 self.check_boundary()
                 time.sleep(0.2)
+
+    def _needed(self) -> int:
+        """Sites that must be ready: to begin, to go on, or to test what a study that was stopped has."""
+        control, least = self.state.control, self.plan.cohort.min_sites
+        if control.want == "stop":
+            return 1
+        return least if self._has_begun() else max(control.wait_for, least)
 
     def _hello(self, sites: Sequence[str]) -> dict[str, Ready]:
         """Greet; what keeps a site away is remembered in `faults`."""
@@ -200,6 +207,8 @@ class _Conductor:
                 self.check_boundary()
 
         self.tell("training", round=course.state.round)
+        if self.state.control.want == "stop" and course.best_round:
+            return course
         try:
             return run_rounds(self.plan, design.strategy, fleet, course, watch=watch, save=save)
         except Boundary:

@@ -23,11 +23,12 @@ from wardround.extras import need
 from wardround.network import authority
 from wardround.network.approved import parsed
 from wardround.network.auditlog import AuditLog
-from wardround.network.control import OVER, Hub, State
+from wardround.network.control import OVER, Control, Hub, Progress, State
 from wardround.network.folders import StudyFolder
 from wardround.network.jobs import write_job
 from wardround.network.servant import Servant, end_all, is_listening, settings
 from wardround.network.startup import DEAD_AFTER_S, coordinator_of, write_admin, write_server
+from wardround.network.watchman import SERVER_ROUTINE, Watchman
 from wardround.runs.alone import alone
 
 log = logging.getLogger(__name__)
@@ -65,7 +66,9 @@ class StudyHub:
             self._prepare()
             stack.callback(self._close)
             self.audit.write("hub-started", pid=os.getpid())
+            watchman = Watchman(self.study.server, self.audit, SERVER_ROUTINE)
             while not self._is_told_to_end and (stays or not self._is_over()):
+                watchman.look()
                 self._turn()
                 time.sleep(TICK_S)
             self.audit.write("hub-ended")
@@ -101,13 +104,18 @@ class StudyHub:
             elif back := self._back(connected):
                 self._want_boundary("sites that came back: " + ", ".join(back))
             self._see(connected, f"job {self._num_jobs} is running")
-        elif control.want == "run" and not self._is_over() and time.monotonic() >= self._next_at:
-            needed = max(self._min_sites(), control.wait_for if progress.round == 0 else 1)
+        elif self._is_due(control, progress):
+            needed = 1 if control.want == "stop" else max(self._min_sites(), control.wait_for if progress.round == 0 else 1)
             if len(connected) >= needed:
                 self._submit(connected)
             self._see(connected, f"{len(connected)} of {len(self.record['sites'])} sites are connected, {needed} are needed")
         else:
             self._see(connected, "paused" if control.want == "pause" else "between two jobs")
+
+    def _is_due(self, control: Control, progress: Progress) -> bool:
+        """Whether a job is to be submitted. Of a study that was stopped: one more, which tests the best round that there is."""
+        is_wanted = control.want == "run" or (control.want == "stop" and progress.round > 0)
+        return is_wanted and not self._is_over() and time.monotonic() >= self._next_at
 
     def _min_sites(self) -> int:
         return parsed(self.study.plan_file.read_text(encoding="utf-8")).cohort.min_sites

@@ -20,6 +20,7 @@ from wardround.network.folders import SiteFolder
 from wardround.network.kits import expiring
 from wardround.network.servant import Servant, end_all, settings
 from wardround.network.startup import HEARTBEAT_S, write_site
+from wardround.network.watchman import SITE_ROUTINE, Watchman
 from wardround.runs.alone import alone
 
 TICK_S = 0.5
@@ -61,7 +62,9 @@ def serve(site: SiteFolder, watch: Watch) -> None:
         stack.callback(servant.end)
         audit.write("site-started", pid=os.getpid())
         watch(Note(text=f"site '{record['site']}' calls {record['host']}:{record['port']} and waits for orders. Ctrl-C ends it."))
+        watchman = Watchman(workspace, audit, SITE_ROUTINE)
         while not is_told_to_end:
+            watchman.look()
             if servant.keep() and servant.num_deaths:
                 audit.write("client-restarted", deaths=servant.num_deaths)
                 watch(Note(text=f"the connection program ended and was started again; why, is in {site.state / 'client.log'}"))

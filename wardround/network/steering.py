@@ -72,7 +72,7 @@ def see_to_hub(study: StudyFolder, *, timeout_s: float = HUB_S) -> None:
     process: subprocess.Popen[bytes] | None = None
     while time.time() < asked_at + timeout_s:
         hub = state.hub
-        is_there = hub is not None and is_alive(hub.pid, hub.at)
+        is_there = _has_hub(state)
         if hub is not None and is_there and hub.at > asked_at:
             return
         if process is not None and process.poll() is not None:
@@ -103,9 +103,12 @@ def rest(study: StudyFolder, want: Want, *, timeout_s: float) -> Status:
         raise NetworkError(f"the study's run is over already ({state.progress.phase}). Its results: wardround study results {study.path}")
     state.want(want=want)
     _log(study, want)
+    has_model = want == "stop" and state.progress.round > 0
+    if has_model and not _has_hub(state):
+        see_to_hub(study)  # which has the best round tested
     while True:
         found = look(study)
-        if found.is_over or (found.phase == "paused" and want == "pause") or _is_idle(state, asked_at):
+        if found.is_over or (found.phase == "paused" and want == "pause") or (not has_model and _is_idle(state, asked_at)):
             break
         if time.time() > asked_at + timeout_s:
             at = f", round {found.round} of {found.num_rounds}" if found.num_rounds else ""
@@ -113,17 +116,19 @@ def rest(study: StudyFolder, want: Want, *, timeout_s: float) -> Status:
                                f"that has begun. The wish stands; look again: wardround study status {study.path}")
         time.sleep(LOOK_S)
     if want == "stop" and not found.is_over:  # no job will do it
-        text = "while it rested, so its best round was not tested" if found.round else "before the first round"
-        state.tell(replace(state.progress, phase="stopped", text=text))
+        state.tell(replace(state.progress, phase="stopped", text="before the first round"))
     return look(study)
 
 
 def _is_idle(state: State, asked_at: float) -> bool:
     """Whether no job runs, and none will: the hub knows the wish, or there is no hub."""
     hub = state.hub
-    if hub is None or not is_alive(hub.pid, hub.at):
-        return True
-    return hub.at > asked_at + LOOK_S and not hub.job
+    return hub is None or not _has_hub(state) or (hub.at > asked_at + LOOK_S and not hub.job)
+
+
+def _has_hub(state: State) -> bool:
+    hub = state.hub
+    return hub is not None and is_alive(hub.pid, hub.at)
 
 
 def _clear(study: StudyFolder, state: State) -> None:
