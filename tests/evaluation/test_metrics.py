@@ -210,3 +210,17 @@ def test_tally_of_one_class_has_no_auroc_and_of_no_rows_nothing() -> None:
     assert one["balanced_accuracy"] == 1.0
     empty = metrics.from_tally(ClassTally.of(np.zeros((0, 3)), np.zeros(0, np.int64), np.zeros(0)))
     assert all(math.isnan(value) for value in empty.values())
+
+
+def test_areas_of_bins_are_those_of_rows_tied_within_a_bin() -> None:
+    rng = stream(2, "bins")
+    place, is_positive = rng.integers(6, size=80), rng.random(80) < 0.4
+    scores = np.stack([np.bincount(place[~is_positive], minlength=6), np.bincount(place[is_positive], minlength=6)])
+    assert metrics.binned_auroc(scores) == pytest.approx(metrics.ranked_auroc(is_positive, place / 6))
+    assert metrics.binned_average_precision(scores) == pytest.approx(metrics.average_precision(is_positive, place / 6))
+
+
+def test_areas_of_bins_without_one_kind_are_not_estimable() -> None:
+    one_kind = np.array([[[3, 1], [0, 0]], [[0, 0], [2, 2]]])
+    assert np.isnan(metrics.binned_auroc(one_kind)).all()
+    assert np.isnan(metrics.binned_average_precision(one_kind)).all()

@@ -8,7 +8,7 @@ import pytest
 from wardround.core.predictions import Predictions
 from wardround.errors import WardroundError
 from wardround.evaluation import metrics
-from wardround.evaluation.operating_point import threshold
+from wardround.evaluation.operating_point import threshold, threshold_of_counts
 from wardround.rng import stream
 
 
@@ -78,3 +78,16 @@ def test_test_rows_are_never_used() -> None:
     assert threshold(both) == threshold(val)
     with pytest.raises(WardroundError, match="no validation rows"):
         threshold(test)
+
+
+def test_of_bins_it_is_the_threshold_of_rows_at_the_bins_lower_limits() -> None:
+    edges = np.linspace(0, 1, 9)
+    scores = np.array([[3, 2, 0, 0, 1, 0, 0, 0], [0, 0, 0, 0, 0, 2, 1, 0]])
+    assert threshold_of_counts(scores, edges) == pytest.approx(0.625)  # bins 4 and 5 meet there
+    apart = np.array([[3, 2, 0, 0, 0, 0, 0, 0], [0, 0, 0, 0, 0, 2, 1, 0]])
+    assert threshold_of_counts(apart, edges) == pytest.approx((0.25 + 0.625) / 2)  # nothing lies between
+
+
+@pytest.mark.parametrize("scores", [np.zeros((2, 4)), np.array([[1, 2, 0, 0], [0, 0, 0, 0]]), np.array([[0, 0, 0, 0], [0, 1, 0, 0]])])
+def test_bins_of_one_class_give_one_half(scores: np.ndarray) -> None:
+    assert threshold_of_counts(scores, np.linspace(0, 1, 5)) == 0.5

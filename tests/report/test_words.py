@@ -83,3 +83,21 @@ def test_lengths_have_two_decimals_and_less_is_better() -> None:
     assert words.estimate({"hd95_WT": {"value": 4.123, "low": 3.0, "high": 5.0}}, "hd95_WT") == "4.12 [3.00, 5.00]"
     assert [words.lower_is_better(name) for name in ("hd95_WT", "volume_error_ET", "dice_WT", "auroc_Mass", "ece")] == [
         True, True, False, False, True]
+
+
+def test_counts_that_were_hidden_before_are_a_range() -> None:
+    assert [words.told(value) for value in (None, 0, 12)] == ["1–10", "0", "12"]
+    assert words.total_told([100, None, 50, None]) == "152–170"
+    assert words.total_told([100, 50]) == "150"
+
+
+def test_rates_of_few_images_say_so_and_rounded_ones_show_no_more() -> None:
+    found = {"auroc": {"value": None, "low": None, "high": None, "reason": "few"}, "ece": {"value": 0.19, "low": 0.1, "high": 0.2,
+                                                                                          "decimals": 2}}
+    assert words.estimate(found, "auroc") == "too few images"
+    assert words.estimate(found, "ece") == "0.19 [0.10, 0.20]"
+
+
+def test_rounds_are_told_in_stretches() -> None:
+    assert words.ranges([5, 1, 2, 3, 9]) == "1–3, 5, 9"
+    assert words.ranges([]) == ""
