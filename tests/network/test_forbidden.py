@@ -11,6 +11,8 @@ from typing import Any
 
 import pytest
 from field import hospitals, plan_of
+from nvflare.fuel.flare_api.api_spec import AuthorizationError
+from nvflare.fuel.flare_api.flare_api import new_secure_session
 
 from wardround.network.auditlog import lines, verify
 from wardround.network.jobs import write_job
@@ -39,8 +41,6 @@ def field(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Rehearsal]:
 @pytest.fixture(scope="module")
 def session(field: Rehearsal) -> Iterator[Any]:
     """Whoever has the coordinator's key."""
-    from nvflare.fuel.flare_api.flare_api import new_secure_session
-
     opened = new_secure_session(coordinator_of("rehearsal"), str(field.study.admin.absolute()), timeout=30)
     yield opened
     opened.close()
@@ -66,7 +66,7 @@ def test_no_command_but_a_job_is_obeyed_at_a_site(field: Rehearsal, session: Any
     command, action = COMMANDS[name]
     try:
         answer = str(session.do_command(command))
-    except Exception as error:
+    except AuthorizationError as error:
         answer = str(error)
     assert "not authorized" in answer
     assert is_logged(field, action)
