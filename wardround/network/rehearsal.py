@@ -117,7 +117,7 @@ class Rehearsal:
                 raise NetworkError(f"the run failed: {self.progress.text}")
             if time.monotonic() - started > timeout_s:
                 raise NetworkError(f"{what} did not come about in {timeout_s:g} s; {self.progress}; hub: {self.state.hub}")
-            time.sleep(0.02)
+            time.sleep(0.004)  # short enough to see a checkpoint being written
         return time.monotonic() - started
 
     def finish(self, timeout_s: float = 300.0) -> RunFolder:
