@@ -21,7 +21,7 @@ SITES = ("north", "south", "east", "west")
 COMMAND = (sys.executable, "-m", "wardround")
 PORT = 8102
 SETTINGS = ("sites.num=4", 'sites.names=["north", "south", "east", "west"]', "sites.partition=iid", "cohort.min_sites=4",
-            "cohort.deadline_s=120", "data.size=32", "rounds.num=40", "rounds.patience=none", "engine.precision=fp32")
+            "cohort.deadline_s=120", "data.size=32", "data.phantoms=1000", "rounds.num=40", "rounds.patience=none", "engine.precision=fp32")
 
 
 def step(*words: str, where: Path) -> None:

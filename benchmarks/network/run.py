@@ -140,7 +140,7 @@ def slow() -> dict[str, Any]:
 
 def clinics() -> dict[str, Any]:
     """Four clinics with the real images, each its own folder: over the network, by the local engine, pooled."""
-    plan = load_plan("brain-tumour-clinics", [f"data.folder={DATA / 'brain-tumour-mri'}", "engine.precision=fp32"])
+    plan = load_plan("brain-tumour-clinics", [f"data.folder={DATA / 'brain_tumor_mri'}", "engine.precision=fp32"])
     names = plan.sites.names or ()
     base = Path(tempfile.mkdtemp(prefix="wardround-clinics-"))
     folders = deal(plan, base / "data", lambda event: None)

@@ -65,6 +65,10 @@ class SiteAgent:
                 log.warning("a request of the server failed", exc_info=True)
                 return self._failed(envelope, error)
 
+    def warm(self) -> None:
+        """Start the worker: the first order will come."""
+        self._child.warm()
+
     def stop(self) -> None:
         """End what is being done, at once: the job was aborted."""
         self._child.stop()

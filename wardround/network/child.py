@@ -72,6 +72,11 @@ class Child:
         """Of the process that is alive; None if there is none."""
         return None if self._running is None else self._running.process.pid
 
+    def warm(self) -> None:
+        """Start it before it is asked: it loads what it needs meanwhile."""
+        with self._asking:
+            self._started()
+
     def ask(self, data: bytes, *, deadline_s: float, limit: int) -> bytes | TooLong | Ended:
         """Its answer, of at most `limit` bytes. deadline_s: after so long it is killed."""
         with self._asking:

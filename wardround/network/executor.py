@@ -46,7 +46,9 @@ class SiteExecutor(Executor):  # type: ignore[misc]
         return reply
 
     def handle_event(self, event_type: str, fl_ctx: FLContext) -> None:
-        """The worker ends with the job, and at once when the job is aborted."""
+        """The worker begins and ends with the job, and ends at once when the job is aborted."""
+        if event_type == EventType.START_RUN:
+            self._open().warm()
         if self._agent is not None and event_type == EventType.ABORT_TASK:
             self._agent.stop()
         if self._agent is not None and event_type == EventType.END_RUN:
