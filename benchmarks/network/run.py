@@ -138,6 +138,30 @@ def slow() -> dict[str, Any]:
                 "lost_segments": line.num_lost, "failed": [dict(event.failed) for event in found], "bytes": found[0].bytes_up // 2}
 
 
+def back() -> dict[str, Any]:
+    """A site that is away for one minute and for five: how long after its start a round has it again."""
+    sites = SITES[:2]
+    found: dict[str, Any] = {}
+    with Bench(plan_of("1", "rounds.num=100000", "rounds.evaluate_every=10", "cohort.min_sites=1", "recipe.local_steps=40", sites=sites),
+               sites) as field:
+        field.start(wait_for=2)
+        field.until(lambda: field.progress.round >= 3, 120, "round 3")
+        for minutes in (1, 5):
+            field.kill_site("south")
+            gone = time.monotonic()
+            field.until(lambda: "south" in field.rounds()[-1].failed, 120, "a round without south")
+            noticed = time.monotonic() - gone
+            time.sleep(60 * minutes - noticed)
+            left_at = field.rounds()[-1].round
+            field.start_site("south")
+            seconds = field.until(lambda: "south" in field.rounds()[-1].train_loss_by_site, 180, "south's return")
+            found[f"{minutes} min"] = {"noticed_s": noticed, "back_after_s": seconds, "last_round_before": left_at,
+                                       "first_round_with": field.rounds()[-1].round}
+        field.state.want(want="stop")
+        run_folder = field.finish(120)
+        return {**found, "without": run_folder.scores()["without"]}
+
+
 def clinics() -> dict[str, Any]:
     """Four clinics with the real images, each its own folder: over the network, by the local engine, pooled."""
     plan = load_plan("brain-tumour-clinics", [f"data.folder={DATA / 'brain_tumor_mri'}", "engine.precision=fp32"])
@@ -194,7 +218,7 @@ def memory_mb(process: psutil.Process) -> float:
 
 
 PARTS: dict[str, Callable[[], dict[str, Any]]] = {
-    "start": start, "overhead-1": lambda: overhead("1", 30), "overhead-85": lambda: overhead("85", 8), "capture": capture,
+    "start": start, "back": back, "overhead-1": lambda: overhead("1", 30), "overhead-85": lambda: overhead("85", 8), "capture": capture,
     "clinics": clinics, "soak-1": lambda: soak("1", 200, 60), "soak-85": lambda: soak("85", 20, 6), "large": large, "slow": slow}
 
 
