@@ -1,18 +1,19 @@
 """What the commands want of a study, what its hub sees and how far its run is: small files in STUDY/state, each with one writer.
 
-control.json is written by the commands, hub.json by the hub, progress.json by the run in NVFLARE's job, `boundary` by the hub: its being
-there asks the run to stop at the end of the round, because a site came back. registered/SITE is touched by the server's gate when the
-site's program comes in: what it was asked before then it knows nothing of.
+control.json is written by the commands, hub.json by the hub, progress.json by the run in NVFLARE's job (while none runs, by the commands),
+`boundary` by the hub: its being there asks the run to stop at the end of the round, because a site came back. registered/SITE is touched
+by the server's gate when the site's program comes in: what it was asked before then it knows nothing of. members.json is the hub's: the
+sites of its last job.
 """
 
 from __future__ import annotations
 
 import dataclasses
 import time
-from collections.abc import Mapping
+from collections.abc import Iterable, Mapping
 from dataclasses import dataclass, field
 from pathlib import Path
-from typing import Any, Literal, TypeVar
+from typing import Any, Literal, TypeVar, get_args
 
 from wardround.errors import WardroundError
 from wardround.network.folders import StudyFolder
@@ -31,6 +32,10 @@ class Control:
     want: Want = "run"
     wait_for: int = 1
     with_local: bool = False
+
+    def __post_init__(self) -> None:
+        if self.want not in get_args(Want):
+            raise ValueError(f"unknown wish '{self.want}'")
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -57,6 +62,10 @@ class Progress:
     text: str = ""
     at: float = 0.0
 
+    def __post_init__(self) -> None:
+        if self.phase not in get_args(Phase):
+            raise ValueError(f"unknown phase '{self.phase}'")
+
 
 class State:
     """The files of STUDY/state."""
@@ -75,15 +84,25 @@ class State:
         folder.mkdir(exist_ok=True)
         (folder / site).touch()
 
-    def came_in_at(self, site: str) -> float:
-        """Seconds since 1970, 0 if it never did."""
+    def came_in_at(self, site: str) -> int:
+        """When it last did, to be compared with another such time for being the same, never the later: clocks jump. 0: never."""
         path = self.folder / "registered" / site
-        return path.stat().st_mtime if path.exists() else 0.0
+        return path.stat().st_mtime_ns if path.exists() else 0
 
     @property
     def job(self) -> Path:
         """The last job that was submitted."""
         return self.folder / "job"
+
+    @property
+    def members(self) -> Mapping[str, int]:
+        """The sites of the last job, and when each had come in by then: one that has come in since knows nothing of the job."""
+        path = self.folder / "members.json"
+        return read_json(path) if path.exists() else {}
+
+    def take(self, sites: Iterable[str]) -> None:
+        """These are the sites of the job that is submitted now."""
+        write_json(self.folder / "members.json", {site: self.came_in_at(site) for site in sites})
 
     @property
     def control(self) -> Control:
@@ -113,9 +132,9 @@ class State:
             return None
         try:
             return kind(**read_json(path))
-        except TypeError as error:
-            raise WardroundError(f"{path} was written by another version of wardround ({error}). Remove it: the run itself lies in "
-                                 f"{self.folder.parent / 'runs'}.") from error
+        except (WardroundError, TypeError, ValueError) as error:
+            raise WardroundError(f"{path} is damaged, or was written by another version of wardround ({error}). Remove it: the run itself "
+                                 f"lies in {self.folder.parent / 'runs'}.") from error
 
     def _write(self, name: str, value: Control | Hub | Progress) -> None:
         write_json(self.folder / f"{name}.json", dataclasses.asdict(value))

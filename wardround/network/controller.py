@@ -17,9 +17,10 @@ from nvflare.apis.impl.controller import Controller
 from nvflare.apis.shareable import Shareable
 from nvflare.apis.signal import Signal
 
-from wardround.errors import WireError
+from wardround.errors import WardroundError, WireError
 from wardround.fleet.header import MAX_BYTES
 from wardround.fleet.nvflare import Lost
+from wardround.network.auditlog import AuditLog
 from wardround.network.control import State
 from wardround.network.folders import StudyFolder
 from wardround.network.gate import STUDY
@@ -29,7 +30,7 @@ from wardround.network.parcel import KEY, pieces, whole
 TICK_S = 0.05
 GRACE_S = 5.0  # after the site's own deadline, for its answer to travel
 
-Came = tuple[str, "Shareable | Lost"]
+Came = tuple[str, "Shareable | Lost | None"]
 
 
 class StudyController(Controller):  # type: ignore[misc]
@@ -53,8 +54,12 @@ class StudyController(Controller):  # type: ignore[misc]
 
     def process_result_of_unknown_task(self, client: Client, task_name: str, client_task_id: str, result: Shareable,
                                        fl_ctx: FLContext) -> None:
-        """A reply that nobody waits for any more: it came after the deadline. The site's own log has it as late."""
+        """A reply that nobody waits for any more: it came after the deadline, or is of an earlier job. It is not used."""
         self.logger.warning("a late reply of site '%s' is not used", client.name)
+        try:
+            AuditLog(StudyFolder(Path(os.environ[STUDY])).audit_file).write("late", site=client.name)
+        except WardroundError as error:
+            self.logger.error("%s", error)
 
 
 class JobExchange:
@@ -62,7 +67,7 @@ class JobExchange:
 
     def __init__(self, controller: StudyController, fl_ctx: FLContext, abort_signal: Signal, state: State) -> None:
         self._controller, self._fl_ctx, self._abort, self._state = controller, fl_ctx, abort_signal, state
-        self._submitted_at = state.job.stat().st_mtime
+        self._members = dict(state.members)  # as the hub found them when it submitted the job
 
     def sites(self) -> Sequence[str]:
         """The sites of this job that are there."""
@@ -120,24 +125,33 @@ class JobExchange:
         return self._controller.communicator.get_client_disconnect_time(site) is None and not self._is_anew(site)
 
     def _is_anew(self, site: str) -> bool:
-        return self._state.came_in_at(site) > self._submitted_at
+        return self._state.came_in_at(site) != self._members.get(site)
 
 
 CAUSES: Mapping[Any, str] = {TaskCompletionStatus.TIMEOUT: "no answer before the deadline",
-                             TaskCompletionStatus.CLIENT_DEAD: "its connection was lost"}
+                             TaskCompletionStatus.CLIENT_DEAD: "its connection was lost",
+                             TaskCompletionStatus.CANCELLED: "the server gave the order up",
+                             TaskCompletionStatus.ABORTED: "the job was ended"}
+CODES: Mapping[str, str] = {
+    ReturnCode.EXECUTION_EXCEPTION: "its program failed over the order; the cause is in that site's own log",
+    ReturnCode.BAD_TASK_DATA: "the order did not reach it whole, or it runs another version of wardround; the cause is in that site's log",
+    ReturnCode.TASK_UNKNOWN: "it knows no such order. Do server and site run the same version of wardround?",
+    ReturnCode.TASK_ABORTED: "the order was ended at the site"}
 
 
 def _name(site: Any) -> str:
     return str(getattr(site, "name", site))
 
 
-def _read(answer: Shareable | Lost) -> bytes | Lost:
+def _read(answer: Shareable | Lost | None) -> bytes | Lost:
     """The message of an answer."""
     if isinstance(answer, Lost):
         return answer
+    if answer is None:
+        return Lost("its answer was empty")
     code = answer.get_return_code()
     if code != ReturnCode.OK:
-        return Lost(f"its NVFLARE process answered {code}; the cause is in that site's own log")
+        return Lost(CODES.get(code, f"its NVFLARE process answered {code}; the cause is in that site's own log"))
     try:
         return whole(answer.get(KEY), MAX_BYTES)
     except WireError as error:

@@ -48,6 +48,7 @@ class Rehearsal:
 
     def __post_init__(self) -> None:
         """The way of a study up to its start: invited, joined, admitted, approved."""
+        self.out = self.out.resolve()  # as the programs' command lines have it
         self.study = new_study("rehearsal", self.plan, list(self.data), f"{self.host}:{free_ports()}", self.out / "study")
         self.sites = {site: self._join(site, folder) for site, folder in self.data.items()}
         self.state = State(self.study)

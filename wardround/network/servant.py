@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import contextlib
+import errno
 import os
 import socket
 import subprocess
@@ -14,9 +15,12 @@ from pathlib import Path
 
 import psutil
 
+from wardround.errors import NetworkError
+
 END_S = 8.0  # for a process to end by itself
 FIRST_S, LAST_S = 1.0, 60.0  # before a process that died is started again: after one death, after many
 STEADY_S = 60.0  # a process that lived so long has recovered
+SWEEPS = 5  # a process may begin another one while it is looked for
 MEMORY = {"MALLOC_ARENA_MAX": "2", "MALLOC_MMAP_THRESHOLD_": str(4 * 1024**2), "MALLOC_TRIM_THRESHOLD_": str(64 * 1024**2)}
 
 
@@ -37,25 +41,37 @@ class Servant:
     output: Path
     num_deaths: int = 0  # since it last ran for a while
     _process: subprocess.Popen[bytes] | None = None
-    _started_at: float = -LAST_S
+    _started_at: float = 0.0
+    _next_at: float = 0.0  # it is not started before
 
     @property
     def pid(self) -> int | None:
         return None if self._process is None else self._process.pid
 
-    def keep(self) -> bool:
-        """Start the process if it does not run, and its pause after a death is over. True if it was started."""
-        if self._process is not None:
-            if self._process.poll() is None:
-                return False
-            steady = time.monotonic() - self._started_at > STEADY_S
-            self.num_deaths = 1 if steady else self.num_deaths + 1
-            self._process = None
-            end_all(self.workspace)
-        if time.monotonic() < self._started_at + self._pause():
+    def has_died(self) -> bool:
+        """Whether it died since the last look. What it had begun is ended then, and after a pause that grows it `is_due` again."""
+        if self._process is None or self._process.poll() is None:
             return False
-        self._start()
+        now = time.monotonic()
+        self.num_deaths = 1 if now - self._started_at > STEADY_S else self.num_deaths + 1
+        self._next_at = now + min(LAST_S, FIRST_S * 2.0 ** min(self.num_deaths - 1, 10))
+        self._process = None
+        end_all(self.workspace)
         return True
+
+    @property
+    def is_due(self) -> bool:
+        """Whether there is no process, and the pause after its death is over."""
+        return self._process is None and time.monotonic() >= self._next_at
+
+    def start(self) -> None:
+        """Start the process; there must be none."""
+        self.output.parent.mkdir(parents=True, exist_ok=True)
+        self._started_at = time.monotonic()
+        command = (sys.executable, "-m", self.module, "-m", str(self.workspace), *self.arguments)
+        with self.output.open("ab") as output:
+            self._process = subprocess.Popen(command, env=dict(self.environment), stdin=subprocess.DEVNULL, stdout=output,
+                                             stderr=subprocess.STDOUT, start_new_session=True)
 
     def end(self) -> None:
         """End the process and everything it started."""
@@ -68,25 +84,34 @@ class Servant:
             self._process.wait()
         self._process = None
 
-    def _pause(self) -> float:
-        return 0.0 if self.num_deaths == 0 else min(LAST_S, FIRST_S * 2.0 ** (self.num_deaths - 1))
-
-    def _start(self) -> None:
-        self.output.parent.mkdir(parents=True, exist_ok=True)
-        self._started_at = time.monotonic()
-        command = (sys.executable, "-m", self.module, "-m", str(self.workspace), *self.arguments)
-        with self.output.open("ab") as output:
-            self._process = subprocess.Popen(command, env=dict(self.environment), stdin=subprocess.DEVNULL, stdout=output,
-                                             stderr=subprocess.STDOUT, start_new_session=True)
-
 
 def end_all(workspace: Path) -> None:
-    """End every process of NVFLARE in this workspace: those of jobs outlive their parent, and a supervisor that was killed leaves both."""
-    found = [process for process in psutil.process_iter() if _is_of(process, str(workspace))]
-    for process in found:
-        with contextlib.suppress(psutil.NoSuchProcess):
-            process.kill()
-    psutil.wait_procs(found, timeout=END_S)
+    """End every process of NVFLARE in this workspace: those of jobs outlive their parent, and a supervisor that was killed leaves both.
+
+    NetworkError names those that could not be ended: another user's."""
+    for _ in range(SWEEPS):
+        killed = [process for process in _processes(workspace) if _is_killed(process)]
+        if not killed:
+            break
+        psutil.wait_procs(killed, timeout=END_S)
+    if left := _processes(workspace):
+        raise NetworkError(f"processes of another user are at work in {workspace} and cannot be ended: "
+                           f"{', '.join(str(process.pid) for process in left)}. End them, or go on as that user.")
+
+
+def _processes(workspace: Path) -> list[psutil.Process]:
+    return [process for process in psutil.process_iter() if _is_of(process, str(workspace))]
+
+
+def _is_killed(process: psutil.Process) -> bool:
+    """Whether it was ours to kill."""
+    try:
+        process.kill()
+    except psutil.AccessDenied:
+        return False
+    except psutil.NoSuchProcess:
+        pass
+    return True
 
 
 def _is_of(process: psutil.Process, workspace: str) -> bool:
@@ -102,3 +127,16 @@ def is_listening(host: str, port: int) -> bool:
     with contextlib.suppress(OSError), socket.create_connection((host, port), 1.0):
         return True
     return False
+
+
+def obstacle(host: str, port: int) -> str:
+    """What keeps a server from opening the port, "" if nothing does. host: the name under which it is reached."""
+    with socket.socket() as place:
+        place.setsockopt(socket.SOL_SOCKET, socket.SO_REUSEADDR, 1)  # connections of a server that has ended do not count
+        try:
+            place.bind(("127.0.0.1" if host == "localhost" else host if host.startswith("127.") else "", port))
+        except OSError as error:
+            if error.errno == errno.EADDRINUSE:
+                return f"port {port} is taken by another program"
+            return f"port {port} cannot be opened here ({error.strerror})"
+    return ""

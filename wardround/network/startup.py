@@ -16,7 +16,6 @@ from wardround.network.folders import SiteFolder, StudyFolder
 
 CONTROLLER = "wardround.network.controller.StudyController"
 EXECUTOR = "wardround.network.executor.SiteExecutor"
-LOOPBACK = ("localhost", "127.0.0.1", "::1")
 DEAD_AFTER_S = 15  # without a heartbeat; a site beats every HEARTBEAT_S
 HEARTBEAT_S = 4
 LOG_BYTES = 4 * 1024**2
@@ -41,7 +40,7 @@ def write_server(study: StudyFolder) -> None:
                      "admin_server": record["host"], "admin_host": "127.0.0.1", "admin_port": record["admin_port"],
                      "ssl_private_key": "server.key", "ssl_cert": "server.crt", "ssl_root_cert": "rootCA.pem",
                      "connection_security": "mtls"}]})
-    storage = study.server / "storage"
+    storage = study.server.absolute() / "storage"  # the server works in a folder of its own
     _write(local / "resources.json", {
         "format_version": 2, **_only(CONTROLLER),
         "servers": [{"admin_storage": "transfer", "max_num_clients": 100, "heart_beat_timeout": DEAD_AFTER_S, "admin_timeout": 10.0}],
@@ -97,7 +96,8 @@ def _fresh(workspace: Path, certificates: Path, *, key: str, named: str) -> tupl
     """startup/ with the certificates NAMED.crt and NAMED.key, and local/ with the log's settings; what earlier jobs left stays."""
     startup, local = workspace / "startup", workspace / "local"
     for folder in (startup, local):
-        shutil.rmtree(folder, ignore_errors=True)
+        if folder.exists():
+            shutil.rmtree(folder)
         folder.mkdir(parents=True, mode=0o700)
     sources = ("site.crt", "key.pem") if key == "key" else (f"{key}.crt", f"{key}.key")
     for source, ending in zip(sources, ("crt", "key"), strict=True):

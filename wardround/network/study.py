@@ -2,9 +2,11 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+import shutil
+from collections.abc import Mapping, Sequence
 from datetime import UTC, datetime
 from pathlib import Path
+from typing import Any
 
 import wardround
 from wardround.build import check_names
@@ -20,28 +22,58 @@ from wardround.plan.load import dump_plan
 from wardround.plan.schema import Plan
 from wardround.runs.folder import write_json, write_text
 
+PART = ".part"  # what is not yet a study
+
 
 def new_study(name: str, plan: Plan, sites: Sequence[str], address: str, out: Path | None = None) -> StudyFolder:
     """Make STUDY (default ./NAME). address: HOST:PORT under which hospitals reach the server. NetworkError or PlanError, and nothing is
     made, for names, an address or a plan that cannot be."""
     study = StudyFolder(out or Path(authority.check_name("study", name)))
+    authority.check_name("study", name)
     host, port = _address(address)
-    for site in sites:
-        authority.check_name("site", site)
-    if len(set(sites)) != len(sites) or not sites:
-        raise NetworkError("name each site once: --sites north,south,east")
-    if study.path.exists() and any(study.path.iterdir()):
+    _check_sites(sites, host)
+    is_new = not study.path.exists()
+    if not is_new and not _is_empty(study.path):
         raise NetworkError(f"{study.path} is there already and not empty. Take another name, or another place with --out DIR.")
     text = dump_plan(plan_for(plan, sites))
-    study.path.mkdir(parents=True, exist_ok=True, mode=0o700)
-    write_json(study.path / "study.json", {
-        "name": name, "host": host, "port": port, "admin_port": port + 1, "sites": list(sites), "version": wardround.__version__,
-        "made": datetime.now(UTC).isoformat(timespec="seconds"), "by": login_name()})
-    write_text(study.plan_file, text)
-    authority.found(study, name=name, host=host)
-    invite(study, sites)
-    AuditLog(study.audit_file).write("study-made", by=login_name(), sites=list(sites), plan=plan_hash(text))
+    part = StudyFolder(study.path / PART)
+    study.path.mkdir(parents=True, exist_ok=True)
+    study.path.chmod(0o700)  # whatever the umask, and of a folder that was there before
+    shutil.rmtree(part.path, ignore_errors=True)
+    try:
+        part.path.mkdir()
+        _fill(part, text, {
+            "name": name, "host": host, "port": port, "admin_port": port + 1, "sites": list(sites), "version": wardround.__version__,
+            "made": datetime.now(UTC).isoformat(timespec="seconds"), "by": login_name()})
+        for path in sorted(part.path.iterdir(), key=lambda path: path.name == "study.json"):  # without which it is no study
+            path.rename(study.path / path.name)
+        part.path.rmdir()
+    except BaseException:
+        shutil.rmtree(study.path if is_new else part.path, ignore_errors=True)
+        raise
     return study
+
+
+def _is_empty(folder: Path) -> bool:
+    """Whether nothing lies there but what a study left that was not made to its end."""
+    return folder.is_dir() and all(path.name == PART for path in folder.iterdir())
+
+
+def _fill(study: StudyFolder, plan: str, record: Mapping[str, Any]) -> None:
+    write_json(study.path / "study.json", record)
+    write_text(study.plan_file, plan)
+    authority.found(study, name=record["name"], host=record["host"])
+    invite(study, record["sites"])
+    AuditLog(study.audit_file).write("study-made", by=record["by"], sites=record["sites"], plan=plan_hash(plan))
+
+
+def _check_sites(sites: Sequence[str], host: str) -> None:
+    for site in sites:
+        authority.check_name("site", site)
+        if site.lower() in ("server", host.lower()):
+            raise NetworkError(f"'{site}' cannot name a site: the study's server is called so. Take another name.")
+    if len({site.lower() for site in sites}) != len(sites) or not sites:
+        raise NetworkError("name each site once, and not with other capitals: --sites north,south,east")
 
 
 def change_plan(study: StudyFolder, plan: Plan) -> str:
@@ -83,6 +115,9 @@ def plan_for(plan: Plan, sites: Sequence[str]) -> Plan:
 
 def _address(address: str) -> tuple[str, int]:
     host, colon, port = address.rpartition(":")
-    if not colon or not host or not port.isdigit() or not 0 < int(port) < 65535:
-        raise NetworkError(f"--address {address}: give the name under which hospitals reach the server, and a port: fl.hospital.org:8102")
+    if not colon or not authority.HOST.fullmatch(host):
+        raise NetworkError(f"--address {address}: give the DNS name or IPv4 address under which hospitals reach the server, and a port: "
+                           "fl.hospital.org:8102")
+    if not (port.isascii() and port.isdigit() and 0 < int(port) < 65535):
+        raise NetworkError(f"--address {address}: '{port}' is no port. Give one from 1 to 65534 (the next one is the coordinator's own).")
     return host, int(port)

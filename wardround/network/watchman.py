@@ -6,7 +6,10 @@ others were refused (network/startup.py). A job that names a class which is not 
 
 from __future__ import annotations
 
+import contextlib
+import os
 import re
+from collections.abc import Iterator
 from pathlib import Path
 
 from wardround.network.auditlog import AuditLog
@@ -15,7 +18,8 @@ ENTRY = re.compile(r"\[U:(?P<user>[^\]]*)\]\[A:(?P<action>[^\]]*)\]")
 NOT_LISTED = re.compile(r"component not authorized: (Component '[^']{1,200}' at config path '[^']{1,200}' is not in allow_list)")
 SITE_ROUTINE = frozenset({"train.deploy", "train.start_job", "train.abort", "train.notify_job_status", "train.delete_run"})
 SERVER_ROUTINE = frozenset({"_cert_login", "_logout", "check_status", "get_job_meta", "submit_job", "abort_job", "list_jobs", "_commands"})
-MOST = 4096  # characters of a line that are looked at
+ERRORS = "error_log.txt"
+MOST = 4096  # bytes of a line that are looked at
 
 
 class Watchman:
@@ -23,31 +27,42 @@ class Watchman:
 
     def __init__(self, workspace: Path, audit: AuditLog, routine: frozenset[str]) -> None:
         self._workspace, self._audit, self._routine = workspace, audit, routine
-        self._read: dict[Path, int] = {path: path.stat().st_size for path in self._logs()}
+        self._read: dict[int, int] = {}  # a log's inode -> bytes of it that were read: it may get another name
+        for path in self._logs():
+            with contextlib.suppress(OSError):
+                found = path.stat()
+                self._read[found.st_ino] = found.st_size
 
     def look(self) -> None:
         """Log what was refused since the last look."""
+        read: dict[int, int] = {}
         for path in self._logs():
-            for line in self._new_lines(path):
-                if reason := self._refused(path, line[:MOST]):
+            for line in self._new_lines(path, read):
+                if reason := self._refused(path, line):
                     self._audit.write("refused", cause=reason)
+        self._read = read
 
     def _logs(self) -> list[Path]:
-        """NVFLARE's audit log, and the error logs of jobs."""
-        return [path for path in (self._workspace / "audit.log", *self._workspace.glob("*/error_log.txt")) if path.is_file()]
+        """NVFLARE's audit log, and the error logs of jobs with what was moved aside of them."""
+        return [path for path in (self._workspace / "audit.log", *sorted(self._workspace.glob(f"*/{ERRORS}*"))) if path.is_file()]
 
-    def _new_lines(self, path: Path) -> list[str]:
-        """Whole lines since the last look."""
-        start = self._read.get(path, 0)
-        with path.open("rb") as file:
-            file.seek(start if start <= path.stat().st_size else 0)  # a shorter file is another one: logs are rotated
-            data = file.read()
-            whole = data[: data.rfind(b"\n") + 1]
-            self._read[path] = file.tell() - len(data) + len(whole)
-        return whole.decode("utf-8", "replace").splitlines()
+    def _new_lines(self, path: Path, read: dict[int, int]) -> Iterator[str]:
+        """The heads of whole lines since the last look; `read` learns how far that was. A log that goes meanwhile has none."""
+        with contextlib.suppress(OSError), path.open("rb") as file:
+            found = os.fstat(file.fileno())
+            start = self._read.get(found.st_ino, 0)
+            file.seek(start if start <= found.st_size else 0)  # a shorter file is another one
+            while True:
+                read[found.st_ino] = file.tell()
+                head = rest = file.readline(MOST)
+                while rest and not rest.endswith(b"\n"):
+                    rest = file.readline(MOST)
+                if not rest:
+                    return
+                yield head.decode("utf-8", "replace")
 
     def _refused(self, path: Path, line: str) -> str | None:
-        if path.name == "error_log.txt":
+        if path.name.startswith(ERRORS):
             found = NOT_LISTED.search(line)
             return f"a job of NVFLARE was refused: {found[1]}" if found and "Traceback" not in line else None
         entry = ENTRY.search(line)
