@@ -6,55 +6,63 @@ It runs inside NVFLARE's job and trusts nothing of that job: where it stands is 
 from __future__ import annotations
 
 import time
-from collections.abc import Mapping, Sequence
+from collections.abc import Mapping
 from contextlib import ExitStack
-from dataclasses import asdict
+from dataclasses import replace
 from pathlib import Path
-from typing import Protocol
 
 import numpy as np
 
 from wardround.build import Design, build_strategy, initial_params
 from wardround.compression.filter import make_codec
-from wardround.core.events import Event, RoundFinished, RunStarted, silent
-from wardround.core.exchange import SiteFailed
-from wardround.core.params import Layout
+from wardround.core.events import Event, Note, RoundFinished, RunStarted, silent
 from wardround.core.tally import ClassTally, DiceTally, FindingTally, Tally
 from wardround.data.labels import balanced_weights, finding_weights
-from wardround.errors import NetworkError, Resumable, TooFewSites, WardroundError
+from wardround.errors import CheckpointError, NetworkError, Resumable, TooFewSites, WardroundError
 from wardround.evaluation.segmentation import headline_regions
-from wardround.fleet.nvflare import Exchange, NvflareFleet
+from wardround.fleet.nvflare import NvflareFleet
 from wardround.network.approval import plan_hash
 from wardround.network.approved import parsed
 from wardround.network.auditlog import AuditLog
 from wardround.network.closing import Closing
 from wardround.network.control import Phase, Progress, State
 from wardround.network.folders import StudyFolder
-from wardround.network.messages import Hello, Ready
+from wardround.network.greeting import Greeting, Sites
+from wardround.network.messages import Ready
 from wardround.plan.schema import Plan
 from wardround.rounds.course import Course
 from wardround.rounds.loop import run_rounds
 from wardround.runs import checkpoint as checkpoints
 from wardround.runs.alone import alone
-from wardround.runs.folder import RunFolder, read_json, write_json, write_text
+from wardround.runs.checkpoint import Checkpoint
+from wardround.runs.folder import RunFolder, write_text
 from wardround.session.keeper import Keeper, unpack
 
-GREET_AGAIN_S = 5.0  # between questions to sites that were not ready
+SOON_S, LATE_S = 5.0, 60.0  # between greetings of sites that were not ready, while nothing else can be done: first and last
+BESIDE_S = 60.0  # between greetings of sites that are kept away, at the ends of rounds; and ten times as long as the last one took,
+BESIDE_WITHIN_S = 120.0  # which is not longer than this, for the others wait meanwhile
 OLD_JOB_S = 60.0  # so long may the process of a lost job outlive it
+TICK_S = 0.2
 
 
 class Boundary(Exception):
-    """A round has ended, and the run goes on in another job or later."""
+    """The run leaves this job, and goes on in another one or later. phase: in which it rests."""
+
+    def __init__(self, phase: Phase, text: str = "") -> None:
+        super().__init__(phase)
+        self.phase, self.text = phase, text
+
+
+class Stopped(Exception):
+    """The coordinator wants no more rounds, and there is a best one to test."""
+
+    def __init__(self, course: Course) -> None:
+        super().__init__("stopped")
+        self.course = course
 
 
 class JobEnded(NetworkError):
     """The job was ended under the run, which goes on in another one from its last checkpoint."""
-
-
-class Sites(Exchange, Protocol):
-    """An exchange that knows who is there."""
-
-    def sites(self) -> Sequence[str]: ...
 
 
 def conduct(study: StudyFolder, exchange: Sites) -> None:
@@ -64,25 +72,27 @@ def conduct(study: StudyFolder, exchange: Sites) -> None:
 
 class _Conductor:
     def __init__(self, study: StudyFolder, exchange: Sites) -> None:
-        self.study, self.exchange, self.state = study, exchange, State(study)
+        self.study, self.state = study, State(study)
         self.text = study.plan_file.read_text(encoding="utf-8")
         self.plan = parsed(self.text)
         self.hash = plan_hash(self.text)
         self.names: list[str] = study.record()["sites"]
         self.folder = RunFolder(study.runs / f"federated-seed{self.plan.seed}-{self.hash[:8]}")
         self.audit = AuditLog(study.audit_file)
-        self.faults: dict[str, str] = {}  # site -> what keeps it from taking part
+        self.greeting = Greeting(exchange, plan=self.plan, text=self.text, names=self.names, folder=self.folder, audit=self.audit.write)
+        self.round = self.best_round = 0  # of the last checkpoint
+        self.greet_at = 0.0
 
     def conduct(self) -> None:
         try:
             with ExitStack() as stack:
                 _hold(stack, self.folder.path)
+                self.look_back()
                 self.tell("waiting", "greeting the sites")
-                ready = self.greeted()
-                self.run(ready)
-        except Boundary:
-            wanted = self.state.control.want
-            self.tell("paused" if wanted == "pause" else "stopped" if wanted == "stop" else "handover")
+                self.gather()
+                self.run()
+        except Boundary as boundary:
+            self.tell(boundary.phase, boundary.text)
         except TooFewSites as error:
             self.tell("waiting", str(error))
         except JobEnded:
@@ -92,107 +102,106 @@ class _Conductor:
             self.tell("failed", f"{told} (In full: {self.study.server}/JOB/log.txt.)")
             raise
 
-    def tell(self, phase: Phase, text: str = "", round: int | None = None) -> None:
+    def tell(self, phase: Phase, text: str = "") -> None:
+        """Write down how far the run is; into the audit log only what is new."""
         before = self.state.progress
-        same = before.run == self.folder.name
-        self.state.tell(Progress(phase=phase, run=self.folder.name, text=text, num_rounds=self.plan.rounds.num, sites=self._standing(),
-                                 round=round if round is not None else before.round if same else 0))
-        self.audit.write("phase", phase=phase, text=text, run=self.folder.name)
+        self.state.tell(Progress(phase=phase, run=self.folder.name, text=text, num_rounds=self.plan.rounds.num, round=self.round,
+                                 sites=self.greeting.away))
+        if (before.run, before.phase, before.text) != (self.folder.name, phase, text):
+            self.audit.write("phase", phase=phase, text=text, run=self.folder.name)
 
-    def _standing(self) -> dict[str, str]:
-        there = set(self.exchange.sites())
-        return {site: self.faults.get(site, "") if site in there else "not connected" for site in self.names}
+    def look_back(self) -> None:
+        """Where an earlier job has left the run."""
+        last = checkpoints.load_last(self.folder.checkpoints)
+        if last is not None:
+            self.round, self.best_round = last.round, last.best_round
+            self.greeting.recall()
 
-    def greeted(self) -> dict[str, Ready]:
-        """Every site that was ever ready, by the study's order; those that are there have said so in this job."""
-        known = self._known()
+    def gather(self) -> None:
+        """Greet the sites until enough are ready."""
+        pause = SOON_S
         while True:
-            absent = [site for site in self.exchange.sites() if site in self.names and (site not in known or site in self.faults)]
-            known.update(self._hello(absent if self.faults else [site for site in self.exchange.sites() if site in self.names]))
-            known = {site: known[site] for site in self.names if site in known}
-            present = [site for site in known if site in self.exchange.sites() and site not in self.faults]
-            needed = self._needed()
-            if len(present) >= needed or self.folder.is_finished:
-                write_json(self._sites_file(), {site: asdict(held) for site, held in known.items()})
-                return known
-            self.tell("waiting", f"{len(present)} of {needed} sites are ready")
-            until = time.monotonic() + GREET_AGAIN_S
+            self.greeting.greet()
+            num, needed = len(self.greeting.present), self.num_needed()
+            if num >= needed or (self.folder.is_finished and self.greeting.ready):
+                self.greeting.keep()
+                return
+            self.tell("waiting", f"{num} of {needed} sites are ready")
+            until = time.monotonic() + pause
             while time.monotonic() < until:
                 self.check_boundary()
-                time.sleep(0.2)
+                time.sleep(TICK_S)
+            pause = min(2 * pause, LATE_S)
 
-    def _needed(self) -> int:
+    def num_needed(self) -> int:
         """Sites that must be ready: to begin, to go on, or to test what a study that was stopped has."""
         control, least = self.state.control, self.plan.cohort.min_sites
         if control.want == "stop":
             return 1
-        return least if self._has_begun() else max(control.wait_for, least)
+        return least if self.round else max(control.wait_for, least)
 
-    def _hello(self, sites: Sequence[str]) -> dict[str, Ready]:
-        """Greet; what keeps a site away is remembered in `faults`."""
-        found: dict[str, Ready] = {}
-        fleet = NvflareFleet(exchange=self.exchange, strategy=build_strategy(self.plan), layout=Layout(()), sites={}, run=self.folder.name,
-                             plan=self.hash, deadline_s=self.plan.cohort.deadline_s, audit=self.audit.write)
-        for site, reply in fleet.asked({site: Hello(plan=self.text) for site in sites}, round=0, expects=Ready):
-            if isinstance(reply, SiteFailed):
-                self.faults[site] = reply.reason
-            else:
-                self.faults.pop(site, None)
-                found[site] = reply
-        known = {**self._known(), **found}
-        first = next((known[site] for site in self.names if site in known), None)
-        for site, reply in list(found.items()):
-            if first is not None and (why := _differs(reply, first)):
-                self.faults[site] = why
-                del found[site]
-        return found
-
-    def _known(self) -> dict[str, Ready]:
-        path = self._sites_file()
-        if not path.exists():
-            return {}
-        return {site: Ready(**{**held, "classes": tuple(held["classes"]), "regions": {name: tuple(parts) for name, parts in
-                                                                                     held["regions"].items()}})
-                for site, held in read_json(path).items()}
-
-    def _sites_file(self) -> Path:
-        return self.folder.path / "sites.json"
-
-    def _has_begun(self) -> bool:
-        return checkpoints.load_last(self.folder.checkpoints) is not None
+    def check_wish(self) -> None:
+        """Boundary if the coordinator wants one. A study that was stopped still tests the best round that it has."""
+        want = self.state.control.want
+        if want == "pause":
+            raise Boundary("paused")
+        if want == "stop" and not self.best_round:
+            raise Boundary("stopped", "before a round was evaluated: there is nothing to test")
 
     def check_boundary(self) -> None:
-        """Boundary if the hub or the coordinator wants one."""
-        if self.state.boundary.exists() or self.state.control.want != "run":
-            raise Boundary
+        """Boundary if the coordinator or the hub wants one."""
+        self.check_wish()
+        if self.state.boundary.exists():
+            raise Boundary("handover")
 
-    def run(self, ready: Mapping[str, Ready]) -> None:
+    def greet_beside(self) -> None:
+        """Greet again who was not ready before. A site that is new to the run is taken in by the next job."""
+        started = time.monotonic()
+        if started >= self.greet_at:
+            known = self.greeting.ready
+            new = [site for site in self.greeting.greet(within_s=BESIDE_WITHIN_S) if site not in known]
+            self.greet_at = time.monotonic() + max(BESIDE_S, 10 * (time.monotonic() - started))
+            if new:
+                raise Boundary("handover", f"ready now: {', '.join(new)}")
+
+    def run(self) -> None:
         """The rounds that are left, then what follows them."""
+        ready = self.greeting.ready
         design = design_of(self.plan, ready)
         if not (self.folder.path / "plan.toml").exists():
             write_text(self.folder.path / "plan.toml", self.text)
         start = design.strategy.begin(initial_params(design), len(self.names))
-        fleet = NvflareFleet(exchange=self.exchange, strategy=design.strategy, layout=start.params.layout, run=self.folder.name,
+        fleet = NvflareFleet(exchange=self.greeting, strategy=design.strategy, layout=start.params.layout, run=self.folder.name,
                              plan=self.hash, sites={site: held.num_train for site, held in ready.items()},
                              deadline_s=self.plan.cohort.deadline_s, weights=class_weights(self.plan, ready),
                              codec=make_codec(self.plan.exchange), tally=tally_of(design), audit=self.audit.write)
-        last = checkpoints.load_last(self.folder.checkpoints)
-        course = Course(state=start, best=start.params)
+        course, last = Course(state=start, best=start.params), checkpoints.load_last(self.folder.checkpoints)
         if last is not None:
             course, memories = unpack(last, start)
             fleet.restore(memories)
-        keeper = Keeper(self.folder, fleet, silent, every_s=0.0, last=last)
+        keeper = Keeper(self.folder, fleet, silent, every_s=0.0, last=_to_keep(self.folder, last))
+        del start, last  # a large model's, which nobody needs while it trains
         fleet.watch = keeper.watch
         try:
-            keeper.watch(_started(self.plan, ready, course))
-            course = self._trained(design, fleet, course, keeper)
+            self.announce(ready, course, keeper)
+            course = self.trained(design, fleet, course, keeper)
             Closing(design=design, fleet=fleet, ready=ready, folder=self.folder, plan_hash=self.hash, tell=self.tell,
-                    with_local=self.state.control.with_local).close(course, keeper)
+                    with_local=self.state.control.with_local, min_sites=self.num_needed()).close(course, keeper)
         finally:
             keeper.close()
-        self.tell("stopped" if self.state.control.want == "stop" else "finished", round=course.state.round)
+        self.tell("finished" if course.is_over(self.plan.rounds) else "stopped")
 
-    def _trained(self, design: Design, fleet: NvflareFleet, course: Course, keeper: Keeper) -> Course:
+    def announce(self, ready: Mapping[str, Ready], course: Course, keeper: Keeper) -> None:
+        """Journal that the run begins or goes on, and without whom."""
+        if not self.folder.is_finished:
+            keeper.watch(_started(self.plan, ready, course))
+        for site, reason in self.greeting.away.items():
+            if reason:
+                keeper.watch(Note(text=f"site {site} does not take part: {reason}"))
+        for text in self.greeting.notes:
+            keeper.watch(Note(text=text))
+
+    def trained(self, design: Design, fleet: NvflareFleet, course: Course, keeper: Keeper) -> Course:
         """Run rounds until they are done, or stopped by the coordinator: then the best so far counts."""
         def watch(event: Event) -> None:
             keeper.watch(event)
@@ -202,19 +211,27 @@ class _Conductor:
 
         def save(course: Course) -> None:
             keeper.after_round(course)
-            self.tell("training", round=course.state.round)
+            self.round, self.best_round = course.state.round, course.best_round
+            self.tell("training")
             if not course.is_over(self.plan.rounds):
+                self.check_stopped(course)
                 self.check_boundary()
+                self.greet_beside()
 
-        self.tell("training", round=course.state.round)
-        if self.state.control.want == "stop" and course.best_round:
+        if self.folder.is_finished or course.is_over(self.plan.rounds):
             return course
         try:
+            self.check_stopped(course)
+            self.check_wish()  # not for the hub's boundary: every job has a round, however often sites come and go
+            self.tell("training")
             return run_rounds(self.plan, design.strategy, fleet, course, watch=watch, save=save)
-        except Boundary:
-            if self.state.control.want != "stop" or keeper.course is None or not keeper.course.best_round:
-                raise
-            return keeper.course
+        except Stopped as stopped:
+            return stopped.course
+
+    def check_stopped(self, course: Course) -> None:
+        """Stopped if that is wanted and there is a round to test."""
+        if self.state.control.want == "stop" and course.best_round:
+            raise Stopped(course)
 
 
 def design_of(plan: Plan, ready: Mapping[str, Ready]) -> Design:
@@ -241,13 +258,15 @@ def class_weights(plan: Plan, ready: Mapping[str, Ready]) -> list[float] | None:
     return [float(weight) for weight in balanced_weights(total)]
 
 
-def _differs(reply: Ready, first: Ready) -> str:
-    """Why a site's images cannot be trained together with the first one's, "" if they can."""
-    for name in ("task", "classes", "regions", "phantom"):
-        if getattr(reply, name) != getattr(first, name):
-            return (f"its {name} are {getattr(reply, name)}, those of site '{first.site}' are {getattr(first, name)}. Look at the folder "
-                    "that `wardround site ready` was given there.")
-    return "" if reply.num_train > 0 else "it has no training images: see `wardround site ready` there"
+def _to_keep(folder: RunFolder, last: Checkpoint | None) -> Checkpoint | None:
+    """The checkpoint by which the journal is cut off; of a run that has finished nothing is repeated, so all whole lines stay."""
+    if not folder.is_finished:
+        return last
+    if last is None:
+        raise CheckpointError(f"{folder.path} has finished and its checkpoints are gone, so its model cannot be sent to the sites again. "
+                              "Give them model.safetensors, model.json and card.md by another way.")
+    whole = (folder.path / "journal.jsonl").read_bytes().rfind(b"\n") + 1
+    return replace(last, meta={**last.meta, "journal_bytes": whole})
 
 
 def _started(plan: Plan, ready: Mapping[str, Ready], course: Course) -> RunStarted:
