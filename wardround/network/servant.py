@@ -93,7 +93,9 @@ def end_all(workspace: Path) -> None:
         killed = [process for process in _processes(workspace) if _is_killed(process)]
         if not killed:
             break
-        psutil.wait_procs(killed, timeout=END_S)
+        until = time.monotonic() + END_S
+        while any(_is_at_work(process) for process in killed) and time.monotonic() < until:
+            time.sleep(0.02)
     if left := _processes(workspace):
         raise NetworkError(f"processes of another user are at work in {workspace} and cannot be ended: "
                            f"{', '.join(str(process.pid) for process in left)}. End them, or go on as that user.")
@@ -112,6 +114,14 @@ def _is_killed(process: psutil.Process) -> bool:
     except psutil.NoSuchProcess:
         pass
     return True
+
+
+def _is_at_work(process: psutil.Process) -> bool:
+    """Whether it lives; one that only waits for its parent to take note of its end does not."""
+    try:
+        return bool(process.is_running() and process.status() != psutil.STATUS_ZOMBIE)
+    except psutil.NoSuchProcess:
+        return False
 
 
 def _is_of(process: psutil.Process, workspace: str) -> bool:
