@@ -55,7 +55,7 @@ def is_logged(field: Rehearsal, word: str) -> bool:
     return verify(field.sites[SITE].audit_file).ok
 
 
-COMMANDS = {"ls": ("ls north", "sys.shell"), "cat": ("cat north startup/client.key", "sys.shell"),
+COMMANDS = {"ls": ("ls north", "sys.shell"), "cat": ("cat north startup/fed_client.json", "sys.shell"),
             "shutdown": ("shutdown client north", "train.shutdown"), "restart": ("restart client north", "train.restart"),
             "system information": ("sys_info client north", "sys.info"),
             "resources": ("report_resources client north", "resource_manager.report_resources")}
