@@ -6,6 +6,7 @@ from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import Any
 
+import pytest
 from toy_network import one_thread
 from toy_site import prepared_of
 
@@ -18,6 +19,7 @@ from wardround.fleet.nvflare import Lost
 from wardround.fleet.wire import decode, encode, kinds_of
 from wardround.fleet.worker import evaluated
 from wardround.network import auditlog
+from wardround.network import conduct as conducting
 from wardround.network.approval import Approvals
 from wardround.network.conduct import conduct
 from wardround.network.control import Progress, State
@@ -78,8 +80,8 @@ class ToyDesk(Desk):
 class ToyStudy:
     """The coordinator's folder, and an exchange with its sites.
 
-    noting: site -> what its first reply of a job tells. there: who is connected. before: told of each request. altered: (site, kind of the reply) -> what becomes of it; SiteFailed of
-    all. log: (site, kind of the request, round) of all jobs.
+    there: who is connected. noting: site -> what its first reply of a job tells. before: told of each request. altered: (site, kind of
+    the reply) -> what becomes of it. log: (site, kind of the request, round) of all jobs.
     """
 
     def __init__(self, path: Path, plan: Plan | None = None) -> None:
@@ -99,11 +101,15 @@ class ToyStudy:
         self._desks: dict[str, Desk] = {}
 
     def conduct(self) -> Progress:
-        """One job: with new processes at the sites."""
-        self._desks = {site: ToyDesk(folder, notes=(self.noting[site],) if site in self.noting else (), supply=ToySupply(self.blueprint, site))
-                       for site, folder in self._folders.items()}
+        """One job."""
+        self.open_desks()
         conduct(self.study, self)
         return self.state.progress
+
+    def open_desks(self) -> None:
+        """As a job does: a new process at every site."""
+        self._desks = {site: ToyDesk(folder, notes=(self.noting[site],) if site in self.noting else (),
+                                     supply=ToySupply(self.blueprint, site)) for site, folder in self._folders.items()}
 
     def sites(self) -> list[str]:
         return sorted(self.there)
@@ -176,3 +182,11 @@ class ToyStudy:
 def failing(reason: str) -> Callable[[Any], SiteFailed]:
     """The reply becomes a failure."""
     return lambda reply: SiteFailed(site=reply.site, reason=reason)
+
+
+def quick(monkeypatch: pytest.MonkeyPatch) -> None:
+    """No time is waited between greetings; no entry points are looked for; reports, which have tests of their own, are not drawn."""
+    for name, seconds in (("SOON_S", 0.02), ("LATE_S", 0.05), ("TICK_S", 0.01), ("BESIDE_S", 0.0), ("OLD_JOB_S", 0.1)):
+        monkeypatch.setattr(conducting, name, seconds)
+    monkeypatch.setattr("wardround.lookup.entry_points", lambda **told: ())
+    monkeypatch.setattr("wardround.report.html.write_run_report", lambda folder: (folder / "report.html").write_text(""))

@@ -157,8 +157,8 @@ def _differs(said: Ready, first: Ready) -> str:
     """Why a site's images cannot be trained together with the first one's, "" if they can."""
     for name in ("task", "classes", "regions", "phantom"):
         if getattr(said, name) != getattr(first, name):
-            return (f"its {name} are {getattr(said, name)}, those of site '{first.site}' are {getattr(first, name)}. Look at the folder "
-                    "that `wardround site ready` was given there.")
+            return (f"it has {name} = {getattr(said, name)}, and site '{first.site}' has {getattr(first, name)}. Look at the folder that "
+                    "`wardround site ready` was given there.")
     return ""
 
 

@@ -30,4 +30,4 @@ def whole(found: Any, max_bytes: int) -> bytes:
 
 
 def _is_piece(value: Any) -> bool:
-    return isinstance(value, np.ndarray) and value.dtype == np.uint8 and value.ndim == 1
+    return isinstance(value, np.ndarray) and value.dtype == np.uint8 and value.ndim == 1 and value.flags.c_contiguous
