@@ -43,7 +43,11 @@ class Line:
             await server.serve_forever()
 
     async def _connected(self, reader: asyncio.StreamReader, writer: asyncio.StreamWriter) -> None:
-        there_reader, there_writer = await asyncio.open_connection("127.0.0.1", self.target)
+        try:
+            there_reader, there_writer = await asyncio.open_connection("127.0.0.1", self.target)
+        except OSError:  # the server is not there yet: the site tries again
+            writer.close()
+            return
         await asyncio.gather(self._carry(reader, there_writer, "up"), self._carry(there_reader, writer, "down"), return_exceptions=True)
 
     async def _carry(self, reader: asyncio.StreamReader, writer: asyncio.StreamWriter, way: str) -> None:

@@ -31,8 +31,8 @@ from wardround.plan.schema import Plan
 HERE = Path(__file__).parent
 DATA = Path(os.environ.get("WARDROUND_DATA", HERE.parents[1] / ".." / "shared" / "data"))
 SITES = ("north", "south", "east", "west")
-SIZES = {"1": ("model.width=32",), "45": ("model.name=resnet18", "model.width=64", "model.stem=3x3"),
-         "85": ("model.name=resnet34", "model.width=64", "model.stem=3x3"), "400": ("model.width=600",)}
+SIZES = {"1": ("model.width=32",), "45": ("model.name=resnet18", "model.width=1", "model.stem=3x3"),
+         "85": ("model.name=resnet34", "model.width=1", "model.stem=3x3"), "400": ("model.width=600",)}
 STEP = ("recipe.single_step=false", "recipe.local_epochs=none", "recipe.local_steps=1", "recipe.batch_size=2", "strategy.name=fedavg",
         "recipe.warmup=0", "rounds.evaluate_every=1000", "engine.precision=fp32", "data.size=32", "data.phantoms=160",
         "evaluation.resamples=100", "cohort.deadline_s=3000")

@@ -9,7 +9,7 @@ from pathlib import Path
 from typing import Any
 
 import wardround
-from wardround.build import check_names
+from wardround.build import Design, build_strategy, check_names
 from wardround.data.datasets import DATASETS
 from wardround.data.datasets.base import Reader
 from wardround.errors import NetworkError, PlanError
@@ -87,7 +87,8 @@ def change_plan(study: StudyFolder, plan: Plan) -> str:
 def plan_for(plan: Plan, sites: Sequence[str]) -> Plan:
     """The plan as a network runs it: every hospital has its own folder, and nothing is left to what a machine prefers.
 
-    PlanError for what hospitals could not run alike: code of one's own in a file, grey values learnt over sites, classes not known."""
+    PlanError for what hospitals could not run alike: code of one's own in a file, grey values learnt over sites, classes not known; and for
+    a model that cannot be built."""
     for section, key in (("data", "dataset"), ("model", "name"), ("strategy", "name")):
         if ".py:" in getattr(getattr(plan, section), key):
             raise PlanError(f"{section}.{key} names a file of your own. No code travels in a study: make it a package that every site "
@@ -110,6 +111,8 @@ def plan_for(plan: Plan, sites: Sequence[str]) -> Plan:
                             layout="contiguous" if engine.layout == "auto" else engine.layout)
     made = Plan.model_validate(record)
     check_names(made)
+    if classes:
+        Design(plan=made, strategy=build_strategy(made), task=reader.task, classes=tuple(classes)).model(is_tried=False)
     return made
 
 
