@@ -9,7 +9,6 @@ import signal
 import socket
 import subprocess
 import sys
-import threading
 import time
 from collections.abc import Callable, Iterator
 from dataclasses import dataclass, field, replace
@@ -529,7 +528,7 @@ def test_the_hub_ends_when_the_run_is_over(hub: StudyHub, server: Server, study:
 
 def test_a_signal_ends_the_hub_its_job_and_its_server(hub: StudyHub, server: Server, study: StudyFolder, signals: None) -> None:
     server.is_connected("north")
-    threading.Timer(0.3, os.kill, (os.getpid(), signal.SIGTERM)).start()
+    hub._see = lambda connected, text: os.kill(os.getpid(), signal.SIGTERM)  # type: ignore[method-assign]
     hub.serve(stays=True)
     assert server.aborted == ["job-1"] and server.num_ends == 1 and server.num_closed == 1
 
