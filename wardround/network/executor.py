@@ -48,7 +48,10 @@ class SiteExecutor(Executor):  # type: ignore[misc]
     def handle_event(self, event_type: str, fl_ctx: FLContext) -> None:
         """The worker begins and ends with the job, and ends at once when the job is aborted."""
         if event_type == EventType.START_RUN:
-            self._open().warm()
+            try:
+                self._open().warm()
+            except (WardroundError, OSError) as error:  # the first order is answered with it
+                self.logger.error(str(error))
         if self._agent is not None and event_type == EventType.ABORT_TASK:
             self._agent.stop()
         if self._agent is not None and event_type == EventType.END_RUN:
