@@ -9,7 +9,7 @@ import numpy as np
 
 from wardround.errors import WireError
 
-PIECE = 8 * 1024**2  # bytes
+PIECE = 4 * 1024**2  # bytes
 KEY = "pieces"
 
 

@@ -20,6 +20,12 @@ DEAD_AFTER_S = 15  # without a heartbeat; a site beats every HEARTBEAT_S
 HEARTBEAT_S = 4
 LOG_BYTES = 4 * 1024**2
 
+SLOW_S = 1800.0  # a piece of a message may take so long on its way
+SLOW_LINES: Mapping[str, Any] = {
+    "streaming_retry_wait": 120.0,  # NVFLARE sends again what is not acknowledged in 5 s: on a line of 10 Mbit/s all of it, again and again
+    "streaming_retry_timeout": SLOW_S, "streaming_ack_wait": int(SLOW_S), "streaming_ack_progress_timeout": SLOW_S,
+    "streaming_read_timeout": int(SLOW_S), "streaming_ack_interval": 1024**2, "streaming_window_size": 8 * 1024**2}
+
 NOTHING = {"submit_job": "none", "clone_job": "none", "manage_job": "none", "download_job": "none", "view": "none", "operate": "none",
            "shell_commands": "none", "byoc": "none", "server-predeployed-flwr": "none"}
 COORDINATOR = {**NOTHING, "submit_job": "any", "manage_job": "any", "view": "any"}
@@ -106,6 +112,7 @@ def _fresh(workspace: Path, certificates: Path, *, key: str, named: str) -> tupl
         target.write_bytes((certificates / source).read_bytes())
     (startup / "rootCA.pem").write_bytes((certificates / "root.crt").read_bytes())
     _write(local / "log_config.json", LOGGING)
+    _write(local / "comm_config.json", SLOW_LINES)
     _write(local / "privacy.json", {"scopes": [{"name": "all"}], "default_scope": "all"})
     return startup, local
 
