@@ -41,8 +41,9 @@ def test_a_command_that_is_not_routine_was_refused(workspace: Path) -> None:
     assert told(workspace) == [TOLD]
 
 
-@pytest.mark.parametrize(("routine", "actions"), [(SITE_ROUTINE, ("train.deploy", "train.start_job", "train.abort")),
-                                                  (SERVER_ROUTINE, ("_cert_login", "submit_job /x/job --submit-token a", "check_status"))])
+@pytest.mark.parametrize(("routine", "actions"), [
+    (SITE_ROUTINE, ("train.deploy", "train.start_job", "train.abort")),
+    (SERVER_ROUTINE, ("_cert_login", "job_mgmt.submit_job job --submit-token a", "check_status server"))])
 def test_routine_is_not_told(workspace: Path, routine: frozenset[str], actions: tuple[str, ...]) -> None:
     watchman = watch(workspace, routine)
     say(workspace / "audit.log", "".join(f"[E:1][R:2][T:3][U:coordinator][A:{action}]more\n" for action in actions))

@@ -29,14 +29,15 @@ from wardround.network.control import OVER, Control, Hub, Progress, State
 from wardround.network.folders import StudyFolder
 from wardround.network.jobs import write_job
 from wardround.network.patience import Patience
+from wardround.network.pulse import Pulse
 from wardround.network.servant import Servant, end_all, is_listening, obstacle, settings
-from wardround.network.startup import DEAD_AFTER_S, coordinator_of, write_admin, write_server
+from wardround.network.startup import LOG_BYTES, coordinator_of, write_admin, write_server
 from wardround.network.watchman import SERVER_ROUTINE, Watchman
 from wardround.runs.alone import alone
 
 log = logging.getLogger(__name__)
 
-TICK_S = 0.3
+TICK_S, ASK_S = 0.3, 1.0  # between turns: while a job is to be begun, and else: NVFLARE logs whatever it is asked
 COME_S = 20.0  # for a server that listens to let the hub in
 HUNG_S = 180.0  # a server that has not answered for so long is started anew
 COMPLETED = "FINISHED:COMPLETED"
@@ -81,7 +82,7 @@ class StudyHub:
             while not self._is_told_to_end and (stays or not self._is_over()):
                 watchman.look()
                 self._turn()
-                time.sleep(TICK_S)
+                time.sleep(TICK_S if self.state.control.want == "run" and not self._job else ASK_S)
             self.audit.write("hub-ended")
 
     def _prepare(self) -> None:
@@ -90,6 +91,9 @@ class StudyHub:
         authority.refresh(self.study)
         end_all(self.study.server)
         shutil.rmtree(self.study.server / "storage", ignore_errors=True)
+        asked = self.study.server / "audit.log"  # of NVFLARE, which keeps it without end
+        if asked.exists() and asked.stat().st_size > LOG_BYTES:
+            asked.replace(asked.with_name("audit.log.1"))
         write_server(self.study)
         write_admin(self.study)
         self.state.boundary.unlink(missing_ok=True)
@@ -258,21 +262,6 @@ class StudyHub:
                 self._session.abort_job(self._job)
         self._close_session()
         self._server.end()
-
-
-class Pulse:
-    """Which sites live: NVFLARE's server tells the time of their last heartbeat by a clock that may be set meanwhile; here counts, by
-    this process's steady clock, when that time last changed."""
-
-    def __init__(self) -> None:
-        self._beats: dict[str, tuple[float, float]] = {}  # site -> (what the server told last, since when)
-
-    def living(self, beats: Mapping[str, float]) -> dict[str, float]:
-        """Those of these sites whose heart beat within DEAD_AFTER_S; one that is told of for the first time has come just now."""
-        now = time.monotonic()
-        self._beats = {site: (at, now if site not in self._beats or self._beats[site][0] != at else self._beats[site][1])
-                       for site, at in beats.items()}
-        return {site: at for site, at in beats.items() if now - self._beats[site][1] < DEAD_AFTER_S}
 
 
 def main() -> None:

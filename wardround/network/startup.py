@@ -58,7 +58,7 @@ def write_server(study: StudyFolder) -> None:
             _component("job_manager", "nvflare.apis.impl.job_def_manager.SimpleJobDefManager", uri_root=str(storage / "jobs"),
                        job_store_id="job_store"),
             _component("job_store", "nvflare.app_common.storages.filesystem_storage.FilesystemStorage"),
-            _component("process_launcher", "nvflare.app_common.job_launcher.server_process_launcher.ServerProcessJobLauncher"),
+            _component("process_launcher", "wardround.network.launcher.ServerLauncher"),
             _component("gate", "wardround.network.gate.Gate")]})
     _write(local / "authorization.json", {"format_version": "1.0", "permissions": {"project_admin": COORDINATOR}})
 
@@ -93,7 +93,7 @@ def write_site(site: SiteFolder) -> None:
             _component("resource_manager", "nvflare.app_common.resource_managers.passthrough_resource_manager.PassthroughResourceManager"),
             _component("resource_consumer",
                        "nvflare.app_common.resource_consumers.passthrough_resource_consumer.PassthroughResourceConsumer"),
-            _component("process_launcher", "nvflare.app_common.job_launcher.client_process_launcher.ClientProcessJobLauncher")]})
+            _component("process_launcher", "wardround.network.launcher.SiteLauncher")]})
     allowed = {**NOTHING, "submit_job": "any", "manage_job": "any"}
     _write(local / "authorization.json", {"format_version": "1.0", "permissions": {"project_admin": allowed}})
 

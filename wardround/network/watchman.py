@@ -18,6 +18,7 @@ ENTRY = re.compile(r"\[U:(?P<user>[^\]]*)\]\[A:(?P<action>[^\]]*)\]")
 NOT_LISTED = re.compile(r"component not authorized: (Component '[^']{1,200}' at config path '[^']{1,200}' is not in allow_list)")
 SITE_ROUTINE = frozenset({"train.deploy", "train.start_job", "train.abort", "train.notify_job_status", "train.delete_run"})
 SERVER_ROUTINE = frozenset({"_cert_login", "_logout", "check_status", "get_job_meta", "submit_job", "abort_job", "list_jobs", "_commands"})
+MODULE = "job_mgmt."  # NVFLARE names some commands with their module
 ERRORS = "error_log.txt"
 MOST = 4096  # bytes of a line that are looked at
 
@@ -66,6 +67,6 @@ class Watchman:
             found = NOT_LISTED.search(line)
             return f"a job of NVFLARE was refused: {found[1]}" if found and "Traceback" not in line else None
         entry = ENTRY.search(line)
-        if entry is None or entry["action"].split(" ")[0] in self._routine:
+        if entry is None or entry["action"].split(" ")[0].removeprefix(MODULE) in self._routine:
             return None
         return f"NVFLARE's command '{entry['action'][:200]}' of {entry['user'][:100] or 'nobody'} is not allowed here"
