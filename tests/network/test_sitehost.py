@@ -223,7 +223,7 @@ def unit_of(site: SiteFolder) -> dict[str, str]:
 
 def test_a_unit_starts_the_site_with_the_machine_and_again_when_it_fails(site: SiteFolder) -> None:
     unit = unit_of(site)
-    assert unit["ExecStart"].endswith(f'wardround" site start --folder "{site.path}"')
+    assert unit["ExecStart"].endswith(f"wardround site start --folder {site.path}")
     assert (unit["Restart"], unit["WantedBy"], unit["KillMode"]) == ("always", "multi-user.target", "control-group")
     assert unit["Description"] == "wardround: site north of study clinics"
 
@@ -231,7 +231,7 @@ def test_a_unit_starts_the_site_with_the_machine_and_again_when_it_fails(site: S
 def test_a_unit_can_write_only_the_site_s_folder_and_the_cache_which_is_there(site: SiteFolder, tmp_path: Path,
                                                                               monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setenv("WARDROUND_CACHE", str(tmp_path / "a cache"))
-    assert unit_of(site)["ReadWritePaths"] == f'"{site.path}" "{tmp_path / "a cache"}"'
+    assert unit_of(site)["ReadWritePaths"] == f'{site.path} "{tmp_path / "a cache"}"'
     assert unit_of(site)["ProtectSystem"] == "strict"
     assert (tmp_path / "a cache").is_dir()
 

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import getpass
 import os
+import re
 import signal
 import sys
 import time
@@ -23,6 +24,7 @@ from wardround.network.watchman import SITE_ROUTINE, Watchman
 from wardround.runs.alone import alone
 
 TICK_S = 0.5
+PLAIN = re.compile(r"[\w/.@:+-]+", re.ASCII)  # what needs no quotes in a unit file
 CLIENT = "nvflare.private.fed.app.client.client_train"
 
 
@@ -101,6 +103,8 @@ def systemd_unit(site: SiteFolder) -> str:
 
 def _quoted(path: Path | str) -> str:
     """One word of a unit file, in which % begins a specifier."""
+    if PLAIN.fullmatch(str(path)):
+        return str(path)
     escaped = str(path).replace("\\", "\\\\").replace('"', '\\"').replace("%", "%%")
     return f'"{escaped}"'
 

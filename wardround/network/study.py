@@ -118,9 +118,8 @@ def plan_for(plan: Plan, sites: Sequence[str]) -> Plan:
 
 def _address(address: str) -> tuple[str, int]:
     host, colon, port = address.rpartition(":")
-    if not colon or not authority.HOST.fullmatch(host):
-        raise NetworkError(f"--address {address}: give the DNS name or IPv4 address under which hospitals reach the server, and a port: "
-                           "fl.hospital.org:8102")
-    if not (port.isascii() and port.isdigit() and 0 < int(port) < 65535):
-        raise NetworkError(f"--address {address}: '{port}' is no port. Give one from 1 to 65534 (the next one is the coordinator's own).")
+    is_port = port.isascii() and port.isdigit() and 0 < int(port) < 65535  # the one after it is the coordinator's own
+    if not colon or not authority.HOST.fullmatch(host) or not is_port:
+        raise NetworkError(f"--address {address}: give the name under which hospitals reach the server (DNS or IPv4), and a port from 1 to "
+                           "65534: fl.hospital.org:8102")
     return host, int(port)
