@@ -41,7 +41,7 @@ class RoundFinished(Event):
     """A round ended. Losses are means over images; site mappings hold only the sites that took part.
 
     val: scores on all sites' validation rows, val_by_site: the same for each site (of at most 100 sites); both empty in rounds without
-    evaluation.
+    evaluation. suspicion: how far each site's update stood apart, no verdict (aggregation/suspicion.py); empty where the mean combines.
     seconds: wall time of the round with its evaluation. is_best: no earlier round has a better validation score.
     """
 
@@ -55,6 +55,7 @@ class RoundFinished(Event):
     bytes_up: int = 0
     bytes_down: int = 0
     update_norms: Scores = field(default_factory=dict)
+    suspicion: Scores = field(default_factory=dict)
     is_best: bool = False
     seconds: float = 0.0
     train_seconds: float = 0.0
