@@ -69,8 +69,8 @@ def measure(rule: str, num: int, size: int) -> dict[str, float]:
     ended = perf_counter()
     assert torch.isfinite(change.flat).all() and len(found) == num
     peak = resource.getrusage(resource.RUSAGE_SELF).ru_maxrss * 1024
-    return {"attackers": attackers, "store_s": stored - started - sum(drawing), "rule_s": combined - stored, "suspicion_s": ended - combined,
-            "beside_mib": (peak - before - 4 * num * size) / MIB}
+    return {"attackers": attackers, "store_s": stored - started - sum(drawing), "rule_s": combined - stored,
+            "suspicion_s": ended - combined, "beside_mib": (peak - before - 4 * num * size) / MIB}
 
 
 def chained(first: Update, others: Iterator[Update]) -> Iterator[Update]:

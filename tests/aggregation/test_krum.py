@@ -49,5 +49,5 @@ def test_two_that_collude_among_three_are_refused_and_not_picked() -> None:
 
 @pytest.mark.parametrize("selected", [0, 7])
 def test_more_than_the_honest_ones_cannot_be_selected(selected: int) -> None:
-    with pytest.raises(AggregationError, match=f"1 to n - f = 6 of n = 7 updates, f = 1 being malicious; aggregation.selected is {selected}"):
+    with pytest.raises(AggregationError, match=f"1 to n - f = 6 of n = 7 updates.* aggregation.selected is {selected}"):
         multi_krum(stack(X), attackers=1, selected=selected)

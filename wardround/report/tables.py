@@ -212,7 +212,7 @@ def suspicion_table(suspicion: Mapping[str, Mapping[int, float]]) -> Table:
     left = len(means) - len(rows)
     return Table(columns=("Hospital", "Mean distance", "Greatest", "In round", "Rounds"), rows=tuple(rows),
                  caption="Distance of a hospital's change from the one that was accepted; 1 is the middle hospital of the round."
-                         + (f" {words.plural(left, 'hospital')} that stood less apart left out." if left else ""))
+                         + (f" Not shown: {words.plural(left, 'hospital')} that stood less apart." if left else ""))
 
 
 def held(by_class: Mapping[str, int]) -> str:
