@@ -15,6 +15,7 @@ import json
 import os
 import resource
 from collections.abc import Iterator
+from concurrent.futures import ProcessPoolExecutor
 from multiprocessing import get_context
 from pathlib import Path
 from time import perf_counter
@@ -88,12 +89,12 @@ def main() -> None:
     asked = parser.parse_args()
     found: dict[str, Any] = {"sites": asked.sites, "millions": asked.millions, "cores": cores(), "load": os.getloadavg()[0], "rules": {}}
     for rule in asked.rules:
-        with get_context("spawn").Pool(1) as pool:  # the peak of a process of its own
-            took = pool.apply(measure, (rule, asked.sites, int(asked.millions * 1e6)))
+        with ProcessPoolExecutor(1, mp_context=get_context("spawn")) as pool:  # the peak of a process of its own
+            took = pool.submit(measure, rule, asked.sites, int(asked.millions * 1e6)).result()
         found["rules"][rule] = {name: round(value, 2) for name, value in took.items()}
         print(rule, found["rules"][rule], flush=True)
-    if asked.out is not None:
-        asked.out.write_text(json.dumps(found, indent=1) + "\n")
+        if asked.out is not None:
+            asked.out.write_text(json.dumps(found, indent=1) + "\n")
 
 
 if __name__ == "__main__":
