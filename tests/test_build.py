@@ -1,11 +1,14 @@
 """From a plan to an arm; what cannot work is refused."""
 
+import re
 from types import SimpleNamespace
 
 import numpy as np
 import pytest
 import torch
 
+from wardround.aggregation.mean import mean
+from wardround.aggregation.robust import Robust
 from wardround.build import (
     METRICS,
     as_begun,
@@ -34,6 +37,7 @@ from wardround.models.build import build_model
 from wardround.plan.load import load_plan
 from wardround.plan.schema import Plan
 from wardround.plan.starters import starters
+from wardround.strategies import STRATEGIES
 from wardround.strategies.fedavg import FedAvg
 from wardround.strategies.fedprox import FedProx
 from wardround.training.losses import make_loss
@@ -80,6 +84,58 @@ def test_an_optimiser_at_the_server_stays_where_a_round_is_a_step() -> None:
     assert [strategy(name, single_step=True) for name in ("fedmuon", "fedadam", "fedavgm")] == ["fedmuon", "fedadam", "fedavgm"]
     assert [strategy(name, single_step=True) for name in ("scaffold", "fedprox", "ditto")] == ["fedavg"] * 3
     assert strategy("fedmuon") == "fedavg"
+
+
+# --- rules against malicious sites
+
+KRUM = {"rule": "krum", "attackers": 1}
+
+
+def guarded(strategy: str = "fedavg", **sections) -> Plan:
+    settings = {"finetune": {"after": 3}}.get(strategy, {})
+    return plan(**{"strategy": {"name": strategy, **settings}, "sites": {"num": 5}, "cohort": {"min_sites": 5}, "aggregation": KRUM,
+                   **sections})
+
+
+def test_without_a_rule_the_strategy_keeps_the_mean() -> None:
+    assert build_strategy(plan()).combine is mean
+
+
+@pytest.mark.parametrize("name", STRATEGIES.table)
+def test_a_rule_reaches_each_strategy_or_is_refused_with_the_reason(name: str) -> None:
+    if reason := STRATEGIES.find(name).needs_mean:
+        with pytest.raises(PlanError, match=f"'krum' does not go with strategy '{name}': {re.escape(reason)}"):
+            build_strategy(guarded(name))
+    else:
+        assert isinstance(build_strategy(guarded(name)).combine, Robust)
+
+
+def test_strategies_that_weigh_updates_themselves_need_the_mean() -> None:
+    assert {name for name in STRATEGIES.table if STRATEGIES.find(name).needs_mean} == {"afl", "cyclic", "fednova", "qfedavg", "scaffold"}
+
+
+def test_a_strategy_without_a_field_for_a_rule_is_refused(tmp_path) -> None:
+    (tmp_path / "own.py").write_text("class Own:\n    def __init__(self, recipe, lr_factor):\n        pass\n")
+    own = f"{tmp_path / 'own.py'}:Own"
+    build_strategy(plan(strategy={"name": own}))
+    with pytest.raises(PlanError, match="has no field `combine` to take it"):
+        build_strategy(guarded(own))
+
+
+def test_a_rule_is_refused_before_any_image_is_read_and_once_the_sites_are_known(slices) -> None:
+    with pytest.raises(PlanError, match="needs at least 5 sites"):
+        check_names(guarded(sites={"num": 3}, cohort={}))
+    own, prepared = prepared_of("image-mask", slices, sites={"partition": "column"}, cohort={"min_sites": 5}, aggregation=KRUM,
+                                rounds={"metric": "dice"})
+    with pytest.raises(PlanError, match=r"needs at least 5 sites .* there are 2"):
+        build(own, prepared, "federated")
+    assert build(own, prepared, "pooled").strategy.combine is mean
+
+
+@pytest.mark.parametrize("arm", ["pooled", "local"])
+def test_where_there_is_nobody_to_fear_the_mean_stays(arm) -> None:
+    assert plan_of_arm(guarded(), arm, 5).aggregation.rule == "mean"
+    assert plan_of_arm(guarded(), "federated", 5).aggregation.rule == "krum"
 
 
 # --- tasks

@@ -13,9 +13,10 @@ from typing import Any, Literal, cast
 import numpy as np
 import torch
 
+from wardround.aggregation.choose import check_plan, check_sites, make_combine
 from wardround.compression.filter import make_filter
 from wardround.core.events import Watch, silent
-from wardround.core.exchange import Filter
+from wardround.core.exchange import Aggregator, Filter
 from wardround.core.params import FlatModel, Params
 from wardround.data.cache import cores
 from wardround.data.catalogue import Catalogue, Task
@@ -32,7 +33,7 @@ from wardround.evaluation.segmentation import headline_regions, scored_regions
 from wardround.lookup import suggestion
 from wardround.models import MODELS
 from wardround.models.build import build_model
-from wardround.plan.schema import CohortPlan, DataPlan, ExchangePlan, Plan, StrategyPlan
+from wardround.plan.schema import AggregationPlan, CohortPlan, DataPlan, ExchangePlan, Plan, StrategyPlan
 from wardround.sites.classify import classify
 from wardround.sites.examine import Examine
 from wardround.sites.segment import examine
@@ -124,6 +125,7 @@ def build(plan: Plan, prepared: Prepared, arm: Arm, site: str | None = None) -> 
     """The blueprint of one arm. site: which hospital trains alone, for arm "local"."""
     arm_plan = plan_of_arm(plan, arm, len(prepared.site_names))
     rows, catalogue = rows_of_arm(prepared, arm, site), prepared.catalogue
+    check_sites(arm_plan.aggregation, rows)
     primary_metric(plan, catalogue.task)
     make_loss(plan.recipe, None, catalogue.task)  # a loss that does not fit is refused here, not by a worker that dies of it
     return ArmBlueprint(plan=arm_plan, strategy=build_strategy(arm_plan), rows=rows, feed=feed_of(plan, prepared), task=catalogue.task,
@@ -175,7 +177,7 @@ def class_weights(catalogue: Catalogue, rows: Mapping[str, SiteRows]) -> np.ndar
 
 
 def plan_of_arm(plan: Plan, arm: Arm, num_sites: int) -> Plan:
-    """The plan as one arm runs it: equal gradient steps per image, plain training where there is nobody to federate with.
+    """The plan as one arm runs it: equal gradient steps per image, plain training where there is nobody to federate with or to fear.
 
     A one-site arm keeps its optimiser over the rounds, as ordinary training does. Pooled takes num_sites times local_steps, for it
     holds all sites' images; local_epochs need no such change. With recipe.single_step a strategy that optimises at the server stays:
@@ -188,7 +190,7 @@ def plan_of_arm(plan: Plan, arm: Arm, num_sites: int) -> Plan:
         changes["local_steps"] = plan.recipe.local_steps * num_sites
     is_kept = plan.recipe.single_step and getattr(STRATEGIES.find(plan.strategy.name), "optimises", False)
     return plan.model_copy(update={"recipe": plan.recipe.model_copy(update=changes), "cohort": CohortPlan(), "exchange": ExchangePlan(),
-                                   "strategy": plan.strategy if is_kept else StrategyPlan()})
+                                   "aggregation": AggregationPlan(), "strategy": plan.strategy if is_kept else StrategyPlan()})
 
 
 def rows_of_arm(prepared: Prepared, arm: Arm, site: str | None) -> dict[str, SiteRows]:
@@ -283,7 +285,22 @@ def build_strategy(plan: Plan) -> Strategy:
                 raise PlanError(f"strategy '{plan.strategy.name}' has no setting '{name}'.{suggestion(name, known)} "
                                 f"It has: {', '.join(known) or 'none'}.")
     factor = partial(lr_factor, plan)
-    return kind(recipe=plan.recipe, lr_factor=factor, **settings)  # type: ignore[no-any-return]
+    return kind(recipe=plan.recipe, lr_factor=factor, **settings, **_combine_of(plan, kind))  # type: ignore[no-any-return]
+
+
+def _combine_of(plan: Plan, kind: Any) -> dict[str, Aggregator]:
+    """The strategy's `combine`, where the plan has a rule other than the mean; PlanError if that does not go with plan or strategy."""
+    check_plan(plan)
+    name, rule = plan.strategy.name, plan.aggregation.rule
+    if rule == "mean":
+        return {}
+    if not dataclasses.is_dataclass(kind) or "combine" not in {field.name for field in dataclasses.fields(kind)}:
+        raise PlanError(f"aggregation.rule = '{rule}' does not go with strategy '{name}', which has no field `combine` to take it: it "
+                        "combines updates in a way of its own. Derive it from FedAvg, or leave the rule at 'mean'.")
+    if reason := getattr(kind, "needs_mean", ""):
+        raise PlanError(f"aggregation.rule = '{rule}' does not go with strategy '{name}': {reason}. Use another strategy, e.g. 'fedavg', "
+                        "or leave the rule at 'mean'.")
+    return {"combine": make_combine(plan.aggregation)}
 
 
 def lr_factor(plan: Plan, round: int) -> float:

@@ -10,11 +10,18 @@ from wardround.errors import WardroundError
 
 @pytest.mark.parametrize("event", [
     Note(run="r", text="t"),
-    RoundFinished(round=2, lr=0.1, train_loss=1.5, train_loss_by_site={"a": 1.5}, val={"loss": 1.0}, failed={"b": "late"}),
+    RoundFinished(round=2, lr=0.1, train_loss=1.5, train_loss_by_site={"a": 1.5}, val={"loss": 1.0}, failed={"b": "late"},
+                  suspicion={"a": 1.0}),
     RunFinished(rounds=3, best_round=2, stopped_early=True, seconds=1.25, without=("b",), metrics={"auroc": 0.5}),
 ])
 def test_an_event_read_back_is_the_same(event) -> None:
     assert from_record(json.loads(json.dumps(to_record(event)))) == event
+
+
+def test_a_round_of_an_earlier_version_has_no_suspicion() -> None:
+    record = to_record(RoundFinished(round=1, lr=0.1, train_loss=1.0, train_loss_by_site={}))
+    del record["suspicion"]
+    assert from_record(record).suspicion == {}
 
 
 def test_an_unknown_kind_is_refused() -> None:

@@ -52,7 +52,7 @@ def test_an_unknown_section_names_the_nearest(write: Write) -> None:
 
 def test_a_key_like_no_other_gets_the_list(write: Write) -> None:
     found = message(write('name = "x"\n[cohort]\nzzzz = 3'))
-    assert "unknown key 'cohort.zzzz'. Keys of cohort: cohort.fraction, cohort.min_sites." in found
+    assert "unknown key 'cohort.zzzz'. Keys of cohort: cohort.fraction, cohort.min_sites, cohort.deadline_s." in found
 
 
 @pytest.mark.parametrize(("line", "expected"), [
@@ -80,7 +80,7 @@ def test_the_file_is_named(write: Write) -> None:
 
 def test_a_section_given_as_a_value_lists_its_keys(write: Write) -> None:
     found = message(write('name = "x"\ncohort = 3'))
-    assert "'cohort' is a section, found 3. Set its keys: cohort.fraction, cohort.min_sites." in found
+    assert "'cohort' is a section, found 3. Set its keys: cohort.fraction, cohort.min_sites, cohort.deadline_s." in found
 
 
 def test_keys_that_contradict_each_other_are_refused(write: Write) -> None:

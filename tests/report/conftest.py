@@ -46,6 +46,7 @@ class Sample:
     without: tuple[str, ...] = ()
     resamples: int = 100
     small: Mapping[str, int] = field(default_factory=dict)  # training images of a site's first class
+    suspicion: Mapping[str, float] = field(default_factory=dict)  # in round 1; a hundredth more each round
 
     @property
     def task(self) -> str:
@@ -130,7 +131,8 @@ class Sample:
             mean = {name: float(np.mean([part[name] for part in scores.values()]))
                     for name in ("loss", "auroc", "balanced_accuracy", "dice")}
             losses = {site: 1.4 - level + 0.05 * i for i, site in enumerate(self.sites)}
-            made.append(RoundFinished(round=t, lr=0.05, train_loss=1.4 - level, train_loss_by_site=losses, val=mean, val_by_site=scores))
+            made.append(RoundFinished(round=t, lr=0.05, train_loss=1.4 - level, train_loss_by_site=losses, val=mean, val_by_site=scores,
+                                      suspicion={site: score + (t - 1) / 100 for site, score in self.suspicion.items()}))
         made.append(RunFinished(rounds=self.rounds, best_round=max(1, self.rounds - 2), stopped_early=False, seconds=80.0,
                                 without=self.without))
         return made

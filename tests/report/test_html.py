@@ -261,3 +261,11 @@ def test_other_tasks_bear_missing_files(request: Any, write: Any, task: str, nam
     folder = write.run(request.getfixturevalue(task)(num_test=60, rounds=1))
     (folder / name).unlink()
     assert f"{name} is absent from federated-seed0" in read(write_run_report(folder))
+
+
+@pytest.mark.usefixtures("undrawn")
+def test_hospitals_that_stood_apart_are_shown_with_a_caution(sample: Any, write: Any) -> None:
+    page = read(write_run_report(write.run(sample(suspicion={"north": 1.0, "south": 6.5}), name="watched")))
+    assert "This is no verdict: a hospital whose patients, scanners or labels differ" in page
+    assert page.index(">6.61<") < page.index(">1.11<")  # the greatest, of round 12
+    assert "no verdict" not in read(write_run_report(write.run(sample(), name="mean")))

@@ -67,3 +67,9 @@ def test_a_task_of_another_version_is_refused(sample: Any, write: Any, edit_json
     edit_json(folder / "scores.json", lambda scores: scores.update(task="detection"))
     with pytest.raises(WardroundError, match="detection"):
         read_run(folder)
+
+
+def test_suspicion_is_read_by_hospital_and_round(sample: Any, write: Any) -> None:
+    run = read_run(write.run(sample(num_test=60, rounds=2, suspicion={"north": 1.0}), name="watched"))
+    assert run.suspicion == {"north": {1: 1.0, 2: 1.01}}
+    assert read_run(write.run(sample(num_test=60, rounds=1), name="mean")).suspicion == {}

@@ -117,3 +117,11 @@ def test_settings_that_act_like_algorithms_are_said(sample: Any, write: Any) -> 
     assert "that together made one step, and sent back" in changed
     assert ("Further: logits changed by each hospital's class counts (balanced), images of a batch mixed in pairs (mixup 0.2) and changes "
             "sent in fewer bytes (int8).") in changed
+
+
+def test_a_rule_against_malicious_hospitals_is_told(sample: Any, write: Any) -> None:
+    run = read_run(write.run(sample(num_test=60, rounds=1)))
+    rule = run.plan.aggregation.model_copy(update={"rule": "krum", "attackers": 1})
+    told, plain = (" ".join(story.what_was_done(plan, run)) for plan in (run.plan.model_copy(update={"aggregation": rule}), run.plan))
+    assert "fedavg combined the changes by the rule krum, made to withstand 1 malicious hospital, which counts all" in told
+    assert "fedavg combined the changes. All" in plain

@@ -169,3 +169,11 @@ def test_html_of_a_table_is_escaped_and_aligned() -> None:
     assert "<i>" not in shown
     assert "a &amp; b" in shown
     assert 'text-align:right;padding:2px 10px 2px 0">0.5<' in shown
+
+
+def test_hospitals_that_stood_apart_come_first_and_the_rest_is_counted(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(tables, "MOST_SUSPECTED", 2)
+    table = tables.suspicion_table({"near": {1: 0.5, 2: 0.7}, "far": {1: 3.0, 2: 5.0}, "late": {2: 1.0}})
+    assert table.rows == (("far", "4.00", "5.00", "2", "2"), ("late", "1.00", "1.00", "2", "1"))
+    assert table.caption.endswith("Not shown: 1 hospital that stood less apart.")
+    assert "Not shown" not in tables.suspicion_table({"a": {1: 1.0}}).caption

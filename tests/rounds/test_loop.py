@@ -1,11 +1,14 @@
 """The round loop on a scripted fleet."""
 
 import math
+from functools import partial
 
 import numpy as np
 import pytest
 import torch
 
+from wardround.aggregation.median import median
+from wardround.aggregation.robust import Robust
 from wardround.core.events import Event, RoundFinished
 from wardround.core.exchange import Order, SiteFailed, SiteReport, Update
 from wardround.core.params import Layout, Params
@@ -61,6 +64,14 @@ def test_rounds_add_up_the_mean_changes() -> None:
     assert [course.state.round for course in saved] == [1, 2, 3, 4]
     assert fleet.num_commits == 4
     assert (course.bytes_down, course.bytes_up) == (4 * 2 * 4, 4 * 2 * 4)
+
+
+def test_a_round_tells_who_stood_apart_where_a_rule_compares_the_sites() -> None:
+    fleet = ScriptedFleet(replies={"a": step("a", 1.0), "b": step("b", 3.0), "c": step("c", 9.0)}, reports={"a": report("a", 1.0)})
+    course, events = run(fleet, strategy=partial(FedAvg, combine=Robust(rule=median)), num=1)
+    assert course.state.params.flat.tolist() == [3.0]
+    assert events[0].suspicion == {"a": 1.0, "b": 0.0, "c": 3.0}  # distances 2, 0 and 6 in medians of 2
+    assert run(two_sites())[1][0].suspicion == {}
 
 
 def test_validation_is_the_sum_over_sites() -> None:

@@ -8,7 +8,10 @@ from __future__ import annotations
 import dataclasses
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass, field
+from functools import cache
 from typing import Any
+
+from pydantic import TypeAdapter
 
 from wardround.errors import WardroundError
 
@@ -41,7 +44,7 @@ class RoundFinished(Event):
     """A round ended. Losses are means over images; site mappings hold only the sites that took part.
 
     val: scores on all sites' validation rows, val_by_site: the same for each site (of at most 100 sites); both empty in rounds without
-    evaluation.
+    evaluation. suspicion: how far each site's update stood apart, no verdict (aggregation/suspicion.py); empty where the mean combines.
     seconds: wall time of the round with its evaluation. is_best: no earlier round has a better validation score.
     """
 
@@ -55,6 +58,7 @@ class RoundFinished(Event):
     bytes_up: int = 0
     bytes_down: int = 0
     update_norms: Scores = field(default_factory=dict)
+    suspicion: Scores = field(default_factory=dict)
     is_best: bool = False
     seconds: float = 0.0
     train_seconds: float = 0.0
@@ -111,12 +115,22 @@ def to_record(event: Event) -> dict[str, Any]:
     return {"event": type(event).__name__, **dataclasses.asdict(event)}
 
 
-def from_record(record: Mapping[str, Any]) -> Event:
-    """The event of a dict written by to_record; WardroundError if it is none."""
-    values = dict(record)
-    kind = KINDS.get(values.pop("event", ""))
+def from_record(record: Any) -> Event:
+    """The event of a dict written by to_record; WardroundError if it is none, or one of its values is of a wrong type."""
+    name = record.get("event") if isinstance(record, dict) else None
+    kind = KINDS.get(name) if isinstance(name, str) else None
     if kind is None:
-        raise WardroundError(f"not an event of this version: {record.get('event')!r}")
-    if "without" in values:
-        values["without"] = tuple(values["without"])
-    return kind(**values)
+        raise WardroundError(f"not an event of this version: {str(name)[:80]!r}")
+    values = {key: value for key, value in record.items() if key != "event"}
+    try:
+        if unknown := values.keys() - {entry.name for entry in dataclasses.fields(kind)}:
+            raise ValueError(f"unknown field '{str(min(unknown))[:80]}'")
+        return _checked(kind.__name__).validate_python(values)
+    except (ValueError, OverflowError) as error:
+        raise WardroundError(f"not a {name}: {str(error)[:200]}") from error
+
+
+@cache
+def _checked(name: str) -> TypeAdapter[Event]:
+    """What makes an event of values, or says which of them is of a wrong type."""
+    return TypeAdapter(KINDS[name])

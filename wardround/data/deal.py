@@ -15,12 +15,14 @@ from pathlib import Path, PurePosixPath
 import numpy as np
 
 from wardround.core.events import Watch, silent
+from wardround.core.untrusted import cell
 from wardround.data.catalogue import UNKNOWN, Catalogue, files_of
 from wardround.data.datasets import DATASETS
 from wardround.data.datasets.base import MARKER
 from wardround.data.datasets.image_mask import CLASSES_FILE, PATIENTS_FILE
 from wardround.data.datasets.manifest import BETWEEN
 from wardround.data.datasets.nih_chestxray14 import LISTS, TABLES
+from wardround.data.datasets.tables import records_of
 from wardround.data.hospitals import is_folder_name, parts, read_all
 from wardround.data.prepare import Prepared, prepare
 from wardround.errors import CatalogueError, DataError, PlanError
@@ -134,8 +136,8 @@ SIDE_FILES: dict[str, Callable[[Catalogue, Path], None]] = {  # what can be deal
 def _table(path: Path, columns: dict[str, Iterable[str]]) -> None:
     with path.open("w", newline="", encoding="utf-8") as file:
         writer = csv.writer(file, lineterminator="\n")
-        writer.writerow(columns)
-        writer.writerows(zip(*columns.values(), strict=True))
+        writer.writerow(map(cell, columns))
+        writer.writerows(map(cell, row) for row in zip(*columns.values(), strict=True))
 
 
 def _filtered(source: Path, target: Path, keys: set[str], *, num_header: int) -> None:
@@ -144,11 +146,11 @@ def _filtered(source: Path, target: Path, keys: set[str], *, num_header: int) ->
         return
     with source.open(newline="", encoding="utf-8-sig") as file:
         delimiter = max(",;\t", key=file.readline().count)
-        file.seek(0)
-        records = list(csv.reader(file, delimiter=delimiter))
+    records = records_of(source, delimiter)
     with target.open("w", newline="", encoding="utf-8") as file:
         writer = csv.writer(file, delimiter=delimiter, lineterminator="\n")
-        writer.writerows([*records[:num_header], *(record for record in records[num_header:] if keys & {cell.strip() for cell in record})])
+        kept = [*records[:num_header], *(record for record in records[num_header:] if keys & {text.strip() for text in record})]
+        writer.writerows(map(cell, record) for record in kept)
 
 
 def _check_apart(folder: Path, sources: Sequence[Path]) -> None:

@@ -9,6 +9,7 @@ from pathlib import Path
 
 import numpy as np
 
+from wardround.core.untrusted import cell
 from wardround.data.catalogue import text_column
 from wardround.errors import DataError
 
@@ -65,5 +66,5 @@ class Ledger:
         with part.open("w", newline="", encoding="utf-8") as file:
             writer = csv.writer(file, lineterminator="\n")
             writer.writerow(COLUMNS)
-            writer.writerows(zip(self.images, self.status, self.reason, strict=True))
+            writer.writerows(zip(map(cell, self.images), self.status, self.reason, strict=True))
         part.replace(path)

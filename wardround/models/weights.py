@@ -4,9 +4,12 @@ from __future__ import annotations
 
 import hashlib
 import pickle
+import struct
 import warnings
+import zipfile
 from collections.abc import Mapping
 from pathlib import Path
+from typing import Any
 
 import torch
 from safetensors import SafetensorError
@@ -18,6 +21,12 @@ from wardround.models.pretrained import PACKAGED, imagenet_file
 
 IMAGENET = "imagenet"
 STATISTICS = ("running_mean", "running_var", "num_batches_tracked")
+MOST_TENSORS = 20_000
+MOST_SHARED = 8  # times that a file's numbers may be in several tensors; a tensor that repeats one of them could take any memory
+KINDS = (torch.float64, torch.float32, torch.float16, torch.bfloat16, torch.int64, torch.int32, torch.int16, torch.int8, torch.uint8,
+         torch.bool)
+_DAMAGED = (OSError, EOFError, RuntimeError, ValueError, LookupError, TypeError, AttributeError, AssertionError, ArithmeticError,
+            MemoryError, struct.error, zipfile.BadZipFile, SafetensorError)
 SUFFIXES = (".pth", ".pt", ".bin", ".safetensors")
 
 
@@ -70,21 +79,36 @@ def read_tensors(path: Path) -> dict[str, Tensor]:
     try:
         with warnings.catch_warnings():
             warnings.simplefilter("ignore")  # torch doubts pickles of other protocols; whether it can read this one is seen below
-            stored = load_file(path) if path.suffix == ".safetensors" else torch.load(path, map_location="cpu", weights_only=True)
+            stored = load_file(path) if path.suffix == ".safetensors" else _unpickled(path)
     except pickle.UnpicklingError as error:
         raise PlanError(f"{path} holds Python objects, not only tensors; nothing of it was executed. Where the model can be trusted, save "
                         "its tensors alone: torch.save(model.state_dict(), path).") from error
-    except (OSError, EOFError, RuntimeError, ValueError, KeyError, SafetensorError) as error:
+    except _DAMAGED as error:
         raise DataError(f"{path} cannot be read as weights: it is damaged, or of another format ({type(error).__name__})") from error
     if isinstance(stored, Mapping) and isinstance(stored.get("state_dict"), Mapping):
         stored = stored["state_dict"]
     if not isinstance(stored, Mapping) or not all(isinstance(tensor, Tensor) for tensor in stored.values()):
         raise PlanError(f"{path} must hold tensors by name (a state dict), or such under \"state_dict\"")
+    num_bytes = sum(tensor.numel() * tensor.element_size() for tensor in stored.values())
+    if num_bytes > MOST_SHARED * path.stat().st_size or len(stored) > MOST_TENSORS:
+        raise PlanError(f"{path} holds {len(stored):,} tensors of {num_bytes:,} bytes: far more than the file has, or more than "
+                        f"{MOST_TENSORS:,} tensors. Save them whole: {{name: tensor.contiguous() ...}}.")
+    if odd := [str(name) for name, tensor in stored.items() if tensor.dtype not in KINDS or tensor.layout != torch.strided]:
+        raise PlanError(f"{path} holds tensors of other numbers than {', '.join(map(str, KINDS))}: {_few(odd)}")
     infinite = [name for name, tensor in stored.items() if not tensor.isfinite().all()]
     if infinite:
         raise PlanError(f"{path} holds NaN or infinite numbers: {_few(infinite)}")
     prefix = "module." if stored and all(str(name).startswith("module.") for name in stored) else ""
     return {str(name).removeprefix(prefix): tensor for name, tensor in stored.items()}
+
+
+def _unpickled(path: Path) -> Any:
+    """A file of torch.save, tensors only. torch.save never compresses: an entry that is may be a bomb, and torch would unpack it."""
+    if zipfile.is_zipfile(path):
+        with zipfile.ZipFile(path) as archive:
+            if any(entry.compress_type != zipfile.ZIP_STORED for entry in archive.infolist()):
+                raise ValueError("a compressed entry")
+    return torch.load(path, map_location="cpu", weights_only=True)
 
 
 def _check_there(path: Path) -> None:

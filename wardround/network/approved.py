@@ -2,25 +2,15 @@
 
 from __future__ import annotations
 
-import tomllib
-
-from pydantic import ValidationError
-
-from wardround.errors import PlanError
 from wardround.network.approval import Approvals
 from wardround.network.reasons import Refusal
-from wardround.plan.problems import describe
+from wardround.plan.load import plan_of, toml_table
 from wardround.plan.schema import Plan
 
 
 def parsed(text: str) -> Plan:
     """The plan that the text is; PlanError says what is wrong with it."""
-    try:
-        return Plan.model_validate(tomllib.loads(text))
-    except tomllib.TOMLDecodeError as error:
-        raise PlanError(f"the plan is not valid TOML: {error}") from error
-    except ValidationError as error:
-        raise PlanError(describe(error, "the plan")) from error
+    return plan_of(toml_table(text, "the plan"), "the plan")
 
 
 def approved_plan(approvals: Approvals, hash: str, site: str) -> Plan:

@@ -13,6 +13,7 @@ from math import ceil
 from typing import Any
 
 from wardround import __version__
+from wardround.aggregation.choose import in_words
 from wardround.build import build_strategy
 from wardround.core.exchange import SiteFailed, Update
 from wardround.core.params import Layout
@@ -152,11 +153,13 @@ def _training(recipe: Recipe, num_train: int | None) -> str:
 def _method(plan: Plan) -> str:
     name = plan.strategy.name
     if ":" in name:
-        return f"What the sites send is put together by {name}, a program that does not belong to wardround."
+        rule = f" It is given this rule: {in_words(plan.aggregation)}" if plan.aggregation.rule != "mean" else ""
+        return f"What the sites send is put together by {name}, a program that does not belong to wardround.{rule}"
     said, kind = advice(name), STRATEGIES.find(name)
     personal = " Each site keeps a model of its own." if issubclass(kind, Personal) else ""
     turns = " Not all sites train in a round: the method chooses." if issubclass(kind, Choosing) else ""
-    return f"What the sites send is put together by the method {name}{f' ({said.source})' if said.source else ''}.{personal}{turns}"
+    return (f"What the sites send is put together by the method {name}{f' ({said.source})' if said.source else ''}. "
+            f"{in_words(plan.aggregation)}{personal}{turns}")
 
 
 def _sites(plan: Plan) -> str:

@@ -19,6 +19,9 @@ from wardround.plan.starters import starters
 Table = dict[str, Any]
 
 NAMED = (("data", "dataset"), ("model", "name"), ("strategy", "name"))  # keys that may hold "file.py:Name"
+MOST_BYTES = 2**20  # of a plan
+MOST_DOTS = 200  # in a line: a key of thousands of parts takes a parser's memory, and its time
+MOST_LEVELS = 8
 
 
 def load_plan(source: Path | str, overrides: Sequence[str] = ()) -> Plan:
@@ -31,10 +34,31 @@ def load_plan(source: Path | str, overrides: Sequence[str] = ()) -> Plan:
     table = _with_full_paths(_read(path), path.parent)
     for override in overrides:
         table = _merged(table, _with_full_paths(_override(override), Path.cwd()))
+    return plan_of(_without_none(table), str(path))
+
+
+def plan_of(table: Mapping[str, Any], source: str) -> Plan:
+    """The plan of a table; PlanError, which begins with the source, says every problem."""
     try:
-        return Plan.model_validate(_without_none(table))
+        return Plan.model_validate(table)
     except ValidationError as error:
-        raise PlanError(describe(error, str(path))) from error
+        raise PlanError(describe(error, source)) from error
+
+
+def toml_table(text: str, source: str) -> Table:
+    """What a text in TOML holds; PlanError, which begins with the source, for what is none or goes beyond any plan."""
+    if len(text) > MOST_BYTES or any(line.count(".") > MOST_DOTS for line in text.splitlines()):
+        raise PlanError(f"{source}: more than {MOST_BYTES:,} characters, or {MOST_DOTS} dots in a line; no plan is like that.")
+    try:
+        table = tomllib.loads(text)
+    except RecursionError as error:
+        raise PlanError(f"{source}: nested deeper than {MOST_LEVELS} levels; a plan has sections and keys.") from error
+    except ValueError as error:  # also of numbers of thousands of digits
+        raise PlanError(f"{source} is not valid TOML: {str(error)[:200]}. Text needs quotes, and a section begins with [its "
+                        "name].") from error
+    if (fault := _fault(table, MOST_LEVELS)) is not None:
+        raise PlanError(f"{source}: {fault}.")
+    return table
 
 
 def dump_plan(plan: Plan) -> str:
@@ -44,7 +68,7 @@ def dump_plan(plan: Plan) -> str:
 
 def _find(source: Path | str) -> Path:
     """The plan's file: a path, or the name of a shipped plan."""
-    path = Path(source).expanduser()
+    path = _home(Path(source))
     if path.is_file():
         return path.absolute()
     shipped = starters()
@@ -59,11 +83,24 @@ def _find(source: Path | str) -> Path:
 
 def _read(path: Path) -> Table:
     try:
-        return tomllib.loads(path.read_text(encoding="utf-8"))
-    except tomllib.TOMLDecodeError as error:
-        raise PlanError(f"{path} is not valid TOML: {error}. Text needs quotes, and a section begins with [its name].") from error
+        with path.open("rb") as file:
+            return toml_table(file.read(MOST_BYTES + 1).decode(), str(path))
     except UnicodeDecodeError as error:
         raise PlanError(f"{path} is not text in UTF-8 (byte {error.start}); a plan is a TOML file.") from error
+
+
+def _fault(value: Any, levels: int) -> str | None:
+    """What no plan holds: endless nesting, a NUL, with which a path ends early, or a number that cannot be written out."""
+    if isinstance(value, str) and "\0" in value:
+        return "a text holds the character NUL; take it out"
+    if isinstance(value, int) and value.bit_length() > 64:
+        return f"a number of {value.bit_length()} bits; a plan's have 64 at most"
+    if not isinstance(value, dict | list):
+        return None
+    if not levels:
+        return f"nested deeper than {MOST_LEVELS} levels; a plan has sections and keys"
+    inside = [*value, *value.values()] if isinstance(value, dict) else value
+    return next((fault for entry in inside if (fault := _fault(entry, levels - 1)) is not None), None)
 
 
 def _override(text: str) -> Table:
@@ -84,7 +121,7 @@ def _value(text: str) -> Any:
         return None
     try:
         table = tomllib.loads(f"value = {text}")
-    except tomllib.TOMLDecodeError:
+    except (ValueError, RecursionError):
         return text
     return table["value"] if len(table) == 1 else text
 
@@ -122,7 +159,14 @@ def _text(table: Table, section: str, key: str) -> str:
 
 
 def _full(path: str, folder: Path) -> Path:
-    return (folder / Path(path).expanduser()).absolute()
+    return (folder / _home(Path(path))).absolute()
+
+
+def _home(path: Path) -> Path:
+    try:
+        return path.expanduser()
+    except RuntimeError as error:
+        raise PlanError(f"{path}: there is no such user's home folder. Write the path out.") from error
 
 
 def _without_none(table: Table) -> Table:

@@ -10,6 +10,8 @@ from pydantic import BaseModel, ValidationError
 from wardround.lookup import suggestion
 from wardround.plan.schema import Plan
 
+LONGEST = 200  # signs of a value or key that a message repeats
+MOST_PROBLEMS = 100  # that a message names
 WANTED = {
     "int_type": "must be a whole number", "int_parsing": "must be a whole number", "int_from_float": "must be a whole number",
     "float_type": "must be a number", "float_parsing": "must be a number", "finite_number": "must be a finite number",
@@ -25,10 +27,12 @@ WANTED = {
 
 def describe(error: ValidationError, source: str) -> str:
     """One message for all problems of the plan `source`: one on the same line, several on a line each."""
-    problems = [_problem(detail) for detail in error.errors(include_url=False)]
+    details = error.errors(include_url=False)
+    problems = [_problem(detail) for detail in details[:MOST_PROBLEMS]]
     if len(problems) == 1:
         return f"{source}: {problems[0]}"
-    return "\n".join([f"{source} has {len(problems)} problems:", *(f"  {problem}" for problem in problems)])
+    more = [f"  and {len(details) - MOST_PROBLEMS} more"] if len(details) > MOST_PROBLEMS else []
+    return "\n".join([f"{source} has {len(details)} problems:", *(f"  {problem}" for problem in problems), *more])
 
 
 def section_keys() -> dict[str, list[str]]:
@@ -44,24 +48,30 @@ def _section(annotation: object) -> type[BaseModel] | None:
 
 def _problem(detail: Mapping[str, Any]) -> str:
     place = detail["loc"]
-    key = ".".join(str(part) for part in place)
+    key = ".".join(str(part)[:LONGEST] for part in place)
     found = detail["input"]
     match detail["type"]:
         case "extra_forbidden":
-            return f"unknown key '{key}'.{_nearest_key([str(part) for part in place])}"
+            return f"unknown key '{key}'.{_nearest_key([str(part)[:LONGEST] for part in place])}"
         case "missing":
             return f"'{key}' is missing."
         case "value_error":
             return f"{detail['ctx']['error']}."
         case "literal_error":
             allowed = detail["ctx"]["expected"]
-            near = suggestion(str(found), [value.strip("' ") for value in allowed.replace(" or ", ",").split(",")])
-            return f"{key} = {found!r}: must be {allowed}.{near}"
+            near = suggestion(str(found)[:80], [value.strip("' ") for value in allowed.replace(" or ", ",").split(",")])
+            return f"{key} = {_short(found)}: must be {allowed}.{near}"
         case "model_type" | "model_attributes_type" | "dict_type":
-            return f"'{key}' is a section, found {found!r}. Set its keys: {_keys_of(key)}."
+            return f"'{key}' is a section, found {_short(found)}. Set its keys: {_keys_of(key)}."
         case kind:
             wanted = WANTED.get(kind, detail["msg"]).format(**detail.get("ctx", {}))
-            return f"{key} = {found!r}: {wanted}."
+            return f"{key} = {_short(found)}: {wanted}."
+
+
+def _short(found: object) -> str:
+    """What was found, cut where it is long."""
+    text = repr(found)
+    return text if len(text) <= LONGEST else f"{text[:LONGEST]}..."
 
 
 def _nearest_key(place: list[str]) -> str:

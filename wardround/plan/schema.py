@@ -15,6 +15,8 @@ from pydantic import BaseModel, ConfigDict, Field, model_validator
 Share = Annotated[float, Field(ge=0, le=1)]
 Positive = Annotated[float, Field(gt=0)]
 PartitionName = Literal["iid", "dirichlet", "shards", "quantity", "missing-classes", "feature-shift", "column", "folders"]
+RuleName = Literal["mean", "median", "trimmed-mean", "krum", "multi-krum", "bulyan", "geometric-median", "centred-clipping", "norm-bound",
+                   "nnm-trimmed", "fltrust"]
 MetricName = Literal["loss", "accuracy", "balanced_accuracy", "auroc", "dice"]
 
 
@@ -156,6 +158,19 @@ class StrategyPlan(OpenSection):
     name: str = "fedavg"
 
 
+class AggregationPlan(Section):
+    """How the server combines the sites' updates. All rules but the mean guard against some malicious sites, and count sites alike:
+    who claims many images would otherwise count for many."""
+
+    rule: RuleName = "mean"  # aggregation/: a file a rule, with its source and limit
+    attackers: int = Field(0, ge=0)  # f: so many of the sites that answer may be malicious; without use for mean and norm-bound
+    selected: int | None = Field(None, ge=1)  # multi-krum: updates that are averaged; none: all but f
+    bound: Positive | None = None  # norm-bound, centred-clipping: L2 norm of a change, or of its way from the median; none: the middle one
+    iterations: int = Field(1, ge=1)  # centred-clipping: how often the centre moves
+    smoothing: Positive = 1e-6  # geometric-median: smallest distance that counts, as a share of the middle one
+    root: str = ""  # fltrust: the site whose images somebody vouches for
+
+
 class EnginePlan(Section):
     """What the run uses of this machine. Results do not depend on `workers`."""
 
@@ -190,6 +205,7 @@ class Plan(Section):
     rounds: RoundsPlan = RoundsPlan()
     cohort: CohortPlan = CohortPlan()
     strategy: StrategyPlan = StrategyPlan()
+    aggregation: AggregationPlan = AggregationPlan()
     exchange: ExchangePlan = ExchangePlan()
     engine: EnginePlan = EnginePlan()
     evaluation: EvaluationPlan = EvaluationPlan()

@@ -127,6 +127,15 @@ class RunMaterial:
         return found
 
     @property
+    def suspicion(self) -> dict[str, dict[int, float]]:
+        """How far each site stood apart: site -> round -> score of aggregation/suspicion.py; {} where the mean combined."""
+        found: dict[str, dict[int, float]] = {}
+        for event in self.rounds:
+            for site, score in event.suspicion.items():
+                found.setdefault(site, {})[event.round] = score
+        return found
+
+    @property
     def patients_known(self) -> bool:
         return bool(self.data.get("patients_known"))
 

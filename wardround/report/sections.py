@@ -152,7 +152,16 @@ def training(facts: Facts, figures: Figures) -> Section:
     if run.failures:
         blocks += [Text(text=f"Failed in some round: {words.listing(list(run.failures))}.", is_caution=True),
                    Rows(table=tables.failures_table(run.failures))]
-    return Section(anchor="training", title="How training went", blocks=tuple(blocks))
+    return Section(anchor="training", title="How training went", blocks=(*blocks, *_apart(run)))
+
+
+def _apart(run: RunMaterial) -> list[Block]:
+    """Which hospitals' changes lay far from the others', where a rule compared them."""
+    if not run.suspicion:
+        return []
+    return [Text(text="Whose change stood apart from the others'. This is no verdict: a hospital whose patients, scanners or labels differ "
+                      "stands apart and does no harm, and one that means harm may keep close to the others. A large number is a reason to "
+                      "ask that hospital.", is_caution=True), Rows(table=tables.suspicion_table(run.suspicion))]
 
 
 def limits(facts: Facts, comparison: Comparison | None) -> Section:

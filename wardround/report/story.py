@@ -168,13 +168,23 @@ def _training(plan: Plan, run: RunMaterial) -> str:
     weights = WEIGHTED[run.task] if recipe.class_weights == "balanced" else ""
     extras = "".join(f", {name} = {value}" for name, value in plan.strategy.arguments().items())
     cohort = "All hospitals" if plan.cohort.fraction == 1 else f"{words.percent(plan.cohort.fraction)} of the hospitals"
+    method = f"{plan.strategy.name}{extras}"
     loss = recipe.loss.replace("_", " ")
     steps = " that together made one step" if recipe.single_step else ""
     return (f"In each of up to {words.plural(plan.rounds.num, 'round')} the hospitals trained a network ({plan.model.name}, "
             f"{plan.model.norm} normalisation) on {amount}, in batches of {recipe.batch_size}{steps}, and sent back only the change of "
-            f"its numbers; the method {plan.strategy.name}{extras} combined the changes. {cohort} took part in a round. Optimiser "
+            f"its numbers; the method {method} combined the changes{_rule(plan)}. {cohort} took part in a round. Optimiser "
             f"{recipe.optimizer}, learning rate {recipe.lr:g} ({recipe.schedule}), loss {loss}{weights}.{_options(plan)}{_began(plan)}"
             f"{_shared(plan, run)}")
+
+
+def _rule(plan: Plan) -> str:
+    """By which rule, if not by their mean."""
+    wanted = plan.aggregation
+    if wanted.rule == "mean":
+        return ""
+    guards = f", made to withstand {words.plural(wanted.attackers, 'malicious hospital')}" if wanted.attackers else ""
+    return f" by the rule {wanted.rule}{guards}, which counts all hospitals alike"
 
 
 def _options(plan: Plan) -> str:

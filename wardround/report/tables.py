@@ -23,6 +23,7 @@ SPLITS = ("train", "val", "test")
 SPLIT_WORDS = {"train": "Training", "val": "Validation", "test": "Test"}
 HIDDEN = f"Counts from 1 to {words.SMALL_COUNT} are shown as {words.FEW}."
 TOO_FEW = f" Rates that rest on {words.FEW} images are not shown ({words.TOO_FEW})."
+MOST_SUSPECTED = 20  # hospitals in the table of those that stood apart
 LEAKS = {"patient": "share a patient with training", "identical": "are pixel for pixel in training",
          "near_duplicate": "have a near copy in training", "test_rows_dropped": "test images dropped",
          "val_rows_dropped": "validation images dropped"}
@@ -198,6 +199,20 @@ def failures_table(failed: Mapping[str, Mapping[str, Sequence[int]]]) -> Table:
     """Who was left out of which rounds. failed: site -> reason -> rounds."""
     rows = tuple((site, words.ranges(rounds), reason) for site, by_reason in failed.items() for reason, rounds in by_reason.items())
     return Table(columns=("Hospital", "Rounds", "Left out because"), rows=rows, caption="These rounds went on without the hospital.")
+
+
+def suspicion_table(suspicion: Mapping[str, Mapping[int, float]]) -> Table:
+    """Who stood apart, most first. suspicion: site -> round -> score."""
+    means = {site: sum(by_round.values()) / len(by_round) for site, by_round in suspicion.items()}
+    rows = []
+    for site in sorted(means, key=lambda site: -means[site])[:MOST_SUSPECTED]:
+        by_round = suspicion[site]
+        worst, greatest = max(by_round.items(), key=lambda item: item[1])
+        rows.append((site, words.number(means[site], 2), words.number(greatest, 2), str(worst), str(len(by_round))))
+    left = len(means) - len(rows)
+    return Table(columns=("Hospital", "Mean distance", "Greatest", "In round", "Rounds"), rows=tuple(rows),
+                 caption="Distance of a hospital's change from the one that was accepted; 1 is the middle hospital of the round."
+                         + (f" Not shown: {words.plural(left, 'hospital')} that stood less apart." if left else ""))
 
 
 def held(by_class: Mapping[str, int]) -> str:

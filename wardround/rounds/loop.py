@@ -6,7 +6,7 @@ import time
 from collections.abc import Callable
 from dataclasses import replace
 
-from wardround.core.events import RoundFinished, Watch
+from wardround.core.events import RoundFinished, Scores, Watch
 from wardround.core.exchange import EvaluateOrder, SiteFailed
 from wardround.core.tally import Tally, total
 from wardround.errors import TooFewSites
@@ -17,7 +17,7 @@ from wardround.rng import stream
 from wardround.rounds.arrivals import Arrivals
 from wardround.rounds.cohort import choose_cohort
 from wardround.rounds.course import Course, is_due, score_of
-from wardround.strategies.base import Choosing, Personal, Strategy
+from wardround.strategies.base import Choosing, Personal, Strategy, Suspecting
 
 Save = Callable[[Course], None]
 MAX_TOLD = 100  # sites whose own scores are in every round's event; of more, only the sums
@@ -39,7 +39,7 @@ def run_rounds(plan: Plan, strategy: Strategy, fleet: Fleet, course: Course, *, 
                          train_seconds=course.train_seconds + arrivals.train_seconds).averaged(plan.rounds)
         event = RoundFinished(round=t, lr=order.recipe.lr, train_loss=arrivals.train_loss, train_loss_by_site=arrivals.losses,
                               failed=arrivals.failed, bytes_up=arrivals.bytes_up, bytes_down=bytes_down, update_norms=arrivals.norms,
-                              train_seconds=arrivals.train_seconds)
+                              suspicion=suspicion_of(strategy), train_seconds=arrivals.train_seconds)
         if is_due(t, plan.rounds):
             course, event = judge(plan, strategy, fleet, course, event)
         seconds = time.perf_counter() - started
@@ -47,6 +47,12 @@ def run_rounds(plan: Plan, strategy: Strategy, fleet: Fleet, course: Course, *, 
         watch(replace(event, seconds=seconds))
         save(course)
     return course
+
+
+def suspicion_of(strategy: Strategy) -> Scores:
+    """What the strategy's aggregator found in the round that has just ended; {} for one that looks at no single update."""
+    combine = getattr(strategy, "combine", None)
+    return combine.suspicion if isinstance(combine, Suspecting) else {}
 
 
 def judge(plan: Plan, strategy: Strategy, fleet: Fleet, course: Course, event: RoundFinished) -> tuple[Course, RoundFinished]:

@@ -8,7 +8,6 @@ The last two are kept. JSON keeps float64 exactly, safetensors keeps float32: a 
 
 from __future__ import annotations
 
-import json
 import os
 import shutil
 from collections.abc import Mapping
@@ -20,8 +19,8 @@ from safetensors import SafetensorError
 from safetensors.torch import load_file, save_file
 from torch import Tensor
 
-from wardround.errors import CheckpointError
-from wardround.runs.folder import write_json
+from wardround.errors import CheckpointError, WardroundError
+from wardround.runs.folder import own_folder, read_json, write_json
 
 KEPT = 2
 
@@ -43,7 +42,7 @@ def save(folder: Path, checkpoint: Checkpoint) -> None:
     part = folder / f"{target.name}.part"
     best = folder / f"best-{checkpoint.best_round:06d}.safetensors"
     try:
-        folder.mkdir(parents=True, exist_ok=True)
+        own_folder(folder)
         shutil.rmtree(part, ignore_errors=True)
         part.mkdir()
         if not best.exists():
@@ -64,7 +63,7 @@ def load_last(folder: Path) -> Checkpoint | None:
     for path in reversed(_rounds(folder)):
         try:
             return _load(folder, path)
-        except (OSError, ValueError, KeyError, SafetensorError) as error:
+        except (OSError, ValueError, TypeError, LookupError, WardroundError, SafetensorError) as error:
             last: Exception = error
     if _rounds(folder):
         raise CheckpointError(f"no checkpoint in {folder} can be read ({last}). Start the run again in another folder (--out).")
@@ -72,7 +71,9 @@ def load_last(folder: Path) -> Checkpoint | None:
 
 
 def _load(folder: Path, path: Path) -> Checkpoint:
-    meta = json.loads((path / "meta.json").read_text())
+    meta = read_json(path / "meta.json", with_nan=True)
+    if not all(type(meta[name]) is int and meta[name] >= 0 for name in ("round", "best_round")):
+        raise ValueError("a round that is no whole number")
     best = load_file(folder / f"best-{meta['best_round']:06d}.safetensors")["params"]
     return Checkpoint(round=meta["round"], best_round=meta["best_round"], best=best, meta=meta,
                       vectors=load_file(path / "state.safetensors"))
@@ -87,14 +88,23 @@ def _drop_old(folder: Path) -> None:
     rounds = _rounds(folder)
     for path in rounds[:-KEPT]:
         shutil.rmtree(path, ignore_errors=True)
-    needed = {json.loads((path / "meta.json").read_text())["best_round"] for path in rounds[-KEPT:]}
+    needed = {f"best-{_best_round(path):06d}.safetensors" for path in rounds[-KEPT:]}
     for path in folder.glob("best-*.safetensors"):
-        if int(path.stem.removeprefix("best-")) not in needed:
+        if path.name not in needed:
             path.unlink(missing_ok=True)
+
+
+def _best_round(path: Path) -> int:
+    """The best round of a checkpoint that is kept; 0 if it cannot be read."""
+    try:
+        return int(read_json(path / "meta.json", with_nan=True)["best_round"])
+    except (WardroundError, OSError, ValueError, TypeError, KeyError):
+        return 0
 
 
 def _write_tensors(path: Path, tensors: Mapping[str, Tensor]) -> None:
     part = path.with_name(path.name + ".part")
+    part.unlink(missing_ok=True)  # a link would be followed
     save_file({name: tensor.detach().cpu().contiguous() for name, tensor in tensors.items()}, part)
     with part.open("rb") as file:
         os.fsync(file.fileno())

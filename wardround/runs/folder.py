@@ -3,9 +3,9 @@
 from __future__ import annotations
 
 import csv
+import io
 import json
 import os
-import tomllib
 from collections.abc import Mapping
 from dataclasses import dataclass
 from pathlib import Path
@@ -15,11 +15,17 @@ import numpy as np
 
 from wardround.core.events import Event
 from wardround.core.predictions import Measured, Predictions, Results
+from wardround.core.untrusted import cell, cell_text, parsed_json
 from wardround.errors import WardroundError
+from wardround.plan.load import MOST_BYTES as MOST_PLAN
+from wardround.plan.load import plan_of, toml_table
 from wardround.plan.schema import Plan
 from wardround.runs import journal
 
 HELD = ("case", "group", "site", "split")
+MOST_JSON = 2**26  # bytes: scores of a thousand hospitals are a tenth of it
+MOST_ROWS = 2**28  # bytes of a table of results
+MOST_CLASSES = 1000
 
 
 @dataclass(frozen=True)
@@ -46,7 +52,7 @@ class RunFolder:
         path = self.path / "plan.toml"
         if not path.exists():
             raise WardroundError(f"{self.path} is not a run folder (it has no plan.toml)")
-        return Plan.model_validate(tomllib.loads(path.read_text()))
+        return plan_of(toml_table(read_text(path, MOST_PLAN), str(path)), str(path))
 
     def scores(self) -> dict[str, Any]:
         """scores.json, or WardroundError if the run has not finished."""
@@ -67,18 +73,31 @@ class RunFolder:
 
     def ledger(self) -> list[dict[str, str]]:
         """Rows of ledger.csv: image, status (used, skipped, failed), reason."""
-        with (self.path / "ledger.csv").open(newline="") as file:
-            return list(csv.DictReader(file))
+        path = self.path / "ledger.csv"
+        return [{name: cell_text(text) for name, text in row.items() if isinstance(name, str) and isinstance(text, str)}
+                for row in csv.DictReader(_lines(path), strict=True)]
 
 
-def read_json(path: Path) -> dict[str, Any]:
-    """A JSON object, or WardroundError naming the file."""
+def read_text(path: Path, most: int) -> str:
+    """A text file of at most so many bytes; WardroundError naming one that is absent, larger, or no UTF-8."""
     try:
-        value = json.loads(path.read_text())
+        with path.open("rb") as file:
+            data = file.read(most + 1)
+        if len(data) > most:
+            raise WardroundError(f"{path}: more than {most:,} bytes; no run writes such a file. Is it the one meant?")
+        return data.decode()
     except FileNotFoundError:
         raise WardroundError(f"{path} does not exist") from None
-    except (json.JSONDecodeError, UnicodeDecodeError) as error:
-        raise WardroundError(f"{path} is not valid JSON ({error})") from error
+    except UnicodeDecodeError as error:
+        raise WardroundError(f"{path} is not text in UTF-8 (byte {error.start}). Was it changed or damaged?") from error
+
+
+def read_json(path: Path, *, with_nan: bool = False) -> dict[str, Any]:
+    """A JSON object, or WardroundError naming the file. with_nan: NaN and infinity may be in it."""
+    try:
+        value = parsed_json(read_text(path, MOST_JSON), with_nan=with_nan)
+    except ValueError as error:
+        raise WardroundError(f"{path} is not valid JSON ({str(error)[:200]}). Was it changed or damaged?") from error
     if not isinstance(value, dict):
         raise WardroundError(f"{path} holds no JSON object")
     return value
@@ -86,12 +105,26 @@ def read_json(path: Path) -> dict[str, Any]:
 
 def write_text(path: Path, text: str) -> None:
     """Write a file whole or not at all: a reader never sees half of it."""
+    write_bytes(path, text.encode())
+
+
+def write_bytes(path: Path, content: bytes) -> None:
+    """The same of bytes. A link that somebody has laid in a run's folder is replaced, not followed: nothing is written elsewhere."""
     part = path.with_name(path.name + ".part")
-    with part.open("w") as file:
-        file.write(text)
+    part.unlink(missing_ok=True)
+    with part.open("xb") as file:
+        file.write(content)
         file.flush()
         os.fsync(file.fileno())
     part.replace(path)
+
+
+def own_folder(path: Path) -> Path:
+    """The folder below a run's, made if it is absent; WardroundError if it is a link, which may lead anywhere."""
+    if path.is_symlink():
+        raise WardroundError(f"{path} is a link: nothing is written through it. Remove it and repeat the command.")
+    path.mkdir(parents=True, exist_ok=True)
+    return path
 
 
 def write_json(path: Path, value: Mapping[str, Any]) -> None:
@@ -109,23 +142,27 @@ def write_predictions(path: Path, results: Results) -> None:
         values = [[*map(str, truth), *_numbers(row)] for truth, row in zip(results.truth, results.probabilities, strict=True)]
     else:
         header = ["truth", *(f"p_{name}" for name in results.classes)]
-        values = [[results.classes[truth], *_numbers(row)] for truth, row in zip(results.truth, results.probabilities, strict=True)]
-    part = path.with_name(path.name + ".part")
-    with part.open("w", newline="") as file:
-        writer = csv.writer(file)
-        writer.writerow([*HELD, *header])
-        writer.writerows([*(column[i] for column in held), *row] for i, row in enumerate(values))
-    part.replace(path)
+        values = [[cell(results.classes[truth]), *_numbers(row)] for truth, row in zip(results.truth, results.probabilities, strict=True)]
+    file = io.StringIO()
+    writer = csv.writer(file)
+    writer.writerow([*HELD, *header])
+    writer.writerows([*(cell(str(column[i])) for column in held), *row] for i, row in enumerate(values))
+    write_bytes(path, file.getvalue().encode())
 
 
 def read_predictions(path: Path) -> Results:
     """Read what write_predictions wrote; WardroundError naming a file that is absent or holds something else."""
     try:
-        with path.open(newline="") as file:
-            header, *rows = list(csv.reader(file))
+        header, *rows = ([cell_text(text) for text in row] for row in csv.reader(_lines(path)))
+        if len(header) > 2 * MOST_CLASSES + len(HELD):
+            raise ValueError(f"{len(header)} columns")
         return _results(header, {name: np.array([row[i] for row in rows], dtype=object) for i, name in enumerate(header)})
-    except (FileNotFoundError, ValueError, IndexError, KeyError) as error:
-        raise WardroundError(f"{path} holds no predictions ({error})") from error
+    except (ValueError, IndexError, KeyError, csv.Error, WardroundError) as error:
+        raise WardroundError(f"{path} holds no predictions ({str(error)[:200]}). Was it changed or damaged?") from error
+
+
+def _lines(path: Path) -> io.StringIO:
+    return io.StringIO(read_text(path, MOST_ROWS), newline="")
 
 
 def _results(header: list[str], table: Mapping[str, np.ndarray]) -> Results:
@@ -134,10 +171,14 @@ def _results(header: list[str], table: Mapping[str, np.ndarray]) -> Results:
     if not classes:
         return Measured(names=tuple(header[len(HELD):]), values=_matrix([table[name] for name in header[len(HELD):]]), **held)
     probabilities = _matrix([table[f"p_{name}"] for name in classes])
+    if not ((probabilities >= 0) & (probabilities <= 1)).all():
+        raise ValueError("a probability that is none")
     if "truth" in table:
         truth = np.array([classes.index(name) for name in table["truth"]], dtype=np.int64)
     else:
         truth = _matrix([table[f"truth_{name}"] for name in classes]).astype(np.int64)
+        if not ((truth == 0) | (truth == 1)).all():
+            raise ValueError("a truth beside 0 and 1")
     return Predictions(classes=classes, truth=truth, probabilities=probabilities, **held)
 
 

@@ -8,7 +8,10 @@ from collections.abc import Iterator
 from pathlib import Path
 
 from wardround.core.events import Event, Progress, from_record, to_record
+from wardround.core.untrusted import parsed_json
 from wardround.errors import WardroundError
+
+MOST_BYTES = 2**28
 
 
 class Journal:
@@ -39,12 +42,14 @@ def read(path: Path) -> Iterator[Event]:
     """The events of a journal, in order. A last line that a crash cut short is left out; others must be whole."""
     if not path.exists():
         return
+    if path.stat().st_size > MOST_BYTES:
+        raise WardroundError(f"{path}: more than {MOST_BYTES:,} bytes; no run writes such a journal. Is it the one meant?")
     with path.open("rb") as file:
         for number, line in enumerate(file, start=1):
             if not line.endswith(b"\n"):
                 return
             try:
-                yield from_record(json.loads(line))
-            except (json.JSONDecodeError, TypeError) as error:
-                raise WardroundError(f"{path}: line {number} is not an event ({error}). The file was changed; the run's "
+                yield from_record(parsed_json(line, with_nan=True))
+            except (ValueError, TypeError, WardroundError) as error:
+                raise WardroundError(f"{path}: line {number} is not an event ({str(error)[:200]}). The file was changed; the run's "
                                      "scores.json and checkpoints do not depend on it.") from error

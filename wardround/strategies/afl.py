@@ -35,6 +35,8 @@ class AFL(FedAvg):
 
     weight_lr: float = 0.1  # gamma: a loss one above the mean adds so much of a share in a round
 
+    needs_mean = "it weighs the sites by the losses that they tell"
+
     def __post_init__(self) -> None:
         if not self.weight_lr >= 0:
             raise PlanError(f"afl needs weight_lr of at least 0 (0: FedAvg), got weight_lr = {self.weight_lr}")

@@ -5,6 +5,7 @@ from __future__ import annotations
 from collections.abc import Iterable, Sequence
 from typing import ClassVar, Protocol, runtime_checkable
 
+from wardround.core.events import Scores
 from wardround.core.exchange import Order, Update
 from wardround.core.params import Params
 from wardround.core.state import State
@@ -56,3 +57,10 @@ class Choosing(Protocol):
     def asked(self, state: State, cohort: Sequence[str]) -> Sequence[str]:
         """Which sites of the cohort, in its order, get round state.round + 1; at least one."""
         ...
+
+
+@runtime_checkable
+class Suspecting(Protocol):
+    """An aggregator that tells how far each site's update stood apart in its last call: aggregation/suspicion.py."""
+
+    suspicion: Scores

@@ -17,5 +17,7 @@ class Cyclic(FedAvg):
     the run, which can be resumed, for nobody else was asked.
     """
 
+    needs_mean = "one site trains in a round, so there is no other update to hold its own against"
+
     def asked(self, state: State, cohort: Sequence[str]) -> Sequence[str]:
         return [cohort[state.round % len(cohort)]]

@@ -34,6 +34,7 @@ class FedAvg:
     order_type: ClassVar[type[Order]] = Order
     update_type: ClassVar[type[Update]] = Update
     optimises: ClassVar[bool] = False  # whether the server's half is an optimiser, of use where one site holds all images too
+    needs_mean: ClassVar[str] = ""  # why no rule but the mean may combine the updates; empty: any may
     schedules_server: ClassVar[bool] = False  # whether lr_factor is of the server's rate, and sites keep recipe.lr
 
     def begin(self, params: Params, num_sites: int) -> State:

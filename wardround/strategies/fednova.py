@@ -19,6 +19,8 @@ class FedNova(FedAvg):
     Equal steps at all sites are FedAvg. Buffers get the plain mean. PlanError where |a_i| is not known: see `travelled`.
     """
 
+    needs_mean = "it scales each round by the numbers of steps that the sites tell, and one that tells many would move the model far"
+
     def __post_init__(self) -> None:
         found = f"optimizer = '{self.recipe.optimizer}'" if self.recipe.optimizer != "sgd" else "keep_optimizer = true"
         if self.recipe.optimizer != "sgd" or self.recipe.keep_optimizer:

@@ -27,6 +27,8 @@ class QFedAvg(FedAvg):
 
     q: float = 1.0
 
+    needs_mean = "it weighs the sites by the losses that they tell"
+
     def __post_init__(self) -> None:
         if not self.q >= 0:
             raise PlanError(f"qfedavg needs q of at least 0 (0: all sites count the same; 1 to 5 are usual), got q = {self.q}")

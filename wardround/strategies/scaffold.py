@@ -52,6 +52,7 @@ class Scaffold(FedAvg):
     server_lr: float = 1.0
     by_examples: bool = False
 
+    needs_mean = "its control variates would still be averaged, and a malicious site would send its harm in those"
     order_type = ScaffoldOrder
     update_type = ScaffoldUpdate
 

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import json
 import logging
 import re
 from pathlib import Path
@@ -10,6 +9,7 @@ from pathlib import Path
 import numpy as np
 
 from wardround.core.events import Watch, silent
+from wardround.core.untrusted import parsed_json
 from wardround.data.catalogue import UNKNOWN, Catalogue, Task, text_column
 from wardround.data.datasets.base import existing, is_phantom
 from wardround.data.datasets.brats import CLASSES, REGIONS
@@ -75,11 +75,11 @@ def _fits(root: Path) -> bool:
 def _classes(path: Path) -> tuple[tuple[str, ...], dict[int, int]]:
     """Classes, and the class of each value in a mask. CatalogueError unless "labels" is {"0": background, "1": name, ...}."""
     try:
-        labels = json.loads(path.read_text(encoding="utf-8-sig"))["labels"]
+        labels = parsed_json(path.read_text(encoding="utf-8-sig"))["labels"]
         name_of = {int(number): str(name) for number, name in labels.items()}
     except OSError as error:
         raise CatalogueError(f"{path}: cannot be read ({error.strerror or type(error).__name__}).") from error
-    except (ValueError, KeyError, TypeError, AttributeError) as error:
+    except (ValueError, KeyError, TypeError, AttributeError, OverflowError) as error:
         raise CatalogueError(f"{path}: 'labels' does not tell the classes. Expected {{\"labels\": {{\"0\": \"background\", \"1\": NAME, "
                              "...}} as the Decathlon has it, numbers first.") from error
     numbers = sorted(name_of)

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import json
 import logging
 from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass
@@ -11,6 +10,7 @@ from pathlib import Path
 import numpy as np
 
 from wardround.core.events import Watch, silent
+from wardround.core.untrusted import parsed_json
 from wardround.data.catalogue import UNKNOWN, Catalogue, Task, text_column
 from wardround.data.datasets import manifest
 from wardround.data.datasets.base import existing, is_phantom
@@ -128,12 +128,12 @@ def _classes(path: Path) -> tuple[tuple[str, ...], Mapping[int, int]]:
     if not path.is_file():
         return BINARY, BINARY_VALUES
     try:
-        record = json.loads(path.read_text(encoding="utf-8-sig"))
+        record = parsed_json(path.read_text(encoding="utf-8-sig"))
         classes = tuple(str(name) for name in record["classes"])
         values = {int(value): int(index) for value, index in record["values"].items()}
     except OSError as error:
         raise CatalogueError(f"{path}: cannot be read ({error.strerror or type(error).__name__}).") from error
-    except (ValueError, KeyError, TypeError, AttributeError) as error:
+    except (ValueError, KeyError, TypeError, AttributeError, OverflowError) as error:
         raise CatalogueError(f"{path}: not of the form {{\"classes\": [\"background\", \"liver\"], \"values\": {{\"0\": 0, \"255\": 1}}}}: "
                              "names of the classes, and the class of each value in a mask.") from error
     if len(classes) < 2 or len(set(classes)) < len(classes):

@@ -15,6 +15,7 @@ from wardround.lookup import suggestion
 
 # GIF, WebP and JPEG 2000 are not read: as rows they reach the ledger as failed, instead of being missed by nobody
 _SUFFIXES = frozenset({".png", ".jpg", ".jpeg", ".jpe", ".tif", ".tiff", ".bmp", ".dcm", ".dicom", ".nii", ".gif", ".webp", ".jp2"})
+_LONGEST_NUMBER = 18  # digits
 _NO_FOLDERS = frozenset({"__MACOSX", "@eaDir", "__pycache__"})  # left by archivers, file servers and Python
 
 
@@ -99,7 +100,7 @@ def list_classes(root: Path, folders: Sequence[tuple[str, str]], classes: tuple[
 
 def class_order(names: set[str]) -> tuple[str, ...]:
     """Class names sorted; by value if all are whole numbers, so that "10" follows "9"."""
-    if all(name.isdecimal() for name in names):
+    if all(name.isdecimal() and len(name) <= _LONGEST_NUMBER for name in names):
         return tuple(sorted(names, key=lambda name: (int(name), name)))
     return tuple(sorted(names))
 

@@ -6,7 +6,8 @@ Where a label holds "|", as in "Effusion|Mass", an image may have several findin
 from __future__ import annotations
 
 import csv
-from collections.abc import Sequence
+import os
+from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
 from pathlib import Path, PurePosixPath
 
@@ -16,6 +17,7 @@ from wardround.core.events import Watch, silent
 from wardround.data.catalogue import NO_FINDING, UNKNOWN, Catalogue, Task, text_column
 from wardround.data.datasets.base import existing, is_phantom
 from wardround.data.datasets.layout import class_order
+from wardround.data.datasets.tables import records_of
 from wardround.data.labels import class_index
 from wardround.errors import CatalogueError
 from wardround.lookup import suggestion
@@ -23,6 +25,7 @@ from wardround.lookup import suggestion
 REQUIRED = ("image", "label")
 KNOWN = (*REQUIRED, "patient", "site", "split")
 BETWEEN = "|"  # findings of one image
+MOST_CLASSES = 1000
 SPLITS = {"": UNKNOWN, "train": "train", "training": "train", "val": "val", "valid": "val", "validation": "val", "test": "test",
           "testing": "test"}
 
@@ -59,10 +62,13 @@ class Manifest:
         """Whether there is one CSV, and it has the columns image and label."""
         try:
             with _csv_of(folder).open(newline="", encoding="utf-8-sig") as file:
-                header = file.readline()
+                header = file.readline(2**20)
         except (CatalogueError, OSError, UnicodeDecodeError):
             return False
-        return set(REQUIRED) <= set(_header(next(csv.reader([header], delimiter=_delimiter(header)), [])))
+        try:
+            return set(REQUIRED) <= set(_header(next(csv.reader([header], delimiter=_delimiter(header)), [])))
+        except csv.Error:
+            return False
 
     def read(self, folder: Path) -> Catalogue:
         """The catalogue in the order of the table; site and further columns become its columns. CatalogueError names the row."""
@@ -70,7 +76,10 @@ class Manifest:
         table = _read_table(path)
         _check_columns(table)
         has_several = any(BETWEEN in label for label in table.columns["label"])
-        classes = self.classes or class_order({name for label in table.columns["label"] for name in _findings(label)})
+        classes = self.classes or class_order({name for label in set(table.columns["label"]) for name in _findings(label)})
+        if len(classes) > MOST_CLASSES:
+            raise CatalogueError(f"{path}: {len(classes):,} different labels, more than the limit of {MOST_CLASSES:,}. Is 'label' a column "
+                                 "of names or measurements? Put the class of each image there.")
         return Catalogue(name=self.name, root=path.parent, classes=classes, images=text_column(_images(table)),
                          labels=_finding_table(table, classes) if has_several else _label_indices(table, classes),
                          patients=text_column(_patients(table)), splits=text_column(_splits(table)),
@@ -99,15 +108,7 @@ def _csv_of(place: Path) -> Path:
 
 
 def _read_table(path: Path) -> Table:
-    try:
-        with path.open(newline="", encoding="utf-8-sig") as file:  # -sig: Excel writes a byte-order mark
-            delimiter = _delimiter(file.readline())
-            file.seek(0)
-            records = list(csv.reader(file, delimiter=delimiter))
-    except UnicodeDecodeError as error:
-        raise CatalogueError(f"{path}: not UTF-8 text. Save the table as 'CSV UTF-8'.") from error
-    except (OSError, csv.Error) as error:
-        raise CatalogueError(f"{path}: cannot be read as CSV ({error}).") from error
+    records = records_of(path)
     header = _header(records[0] if records else [])
     filled = [(number, record) for number, record in enumerate(records[1:], start=2) if any(cell.strip() for cell in record)]
     for number, record in filled:
@@ -145,21 +146,45 @@ def _check_columns(table: Table) -> None:
 
 
 def _images(table: Table) -> list[str]:
-    """Image paths in POSIX form, each once, none leading out of the folder."""
+    """Image paths in POSIX form, each once, none leading out of the folder, by its name or by a link."""
     images = [image.replace("\\", "/") for image in table.columns["image"]]
     first: dict[str, int] = {}
     for index, image in enumerate(images):
         path = PurePosixPath(image)
         if not path.name:
             raise table.fail(index, "the image is empty. Fill it, or take the row out.")
-        if path.is_absolute() or ".." in path.parts or path.parts[0].endswith(":"):
+        if path.is_absolute() or ".." in path.parts or path.parts[0].endswith(":") or "\0" in image:
             raise table.fail(index, f"the image's path leads out of {table.path.parent}. Paths must be relative to the CSV's folder, "
                                     "without '..'.")
         images[index] = str(path)
         if images[index] in first:
             raise table.fail(index, f"the same image as in row {table.rows[first[images[index]]]}. Each image may have one row.")
         first[images[index]] = index
+    for name in _leading_out(table.path.parent, images):
+        raise table.fail(first[name], f"the image is a link, or lies in one, that leads out of {table.path.parent}. Copy the images "
+                                      "beside the CSV, or put the CSV where the images are.")
     return images
+
+
+def _leading_out(root: Path, images: Sequence[str]) -> Iterator[str]:
+    """Those images that links take out of the folder. Each folder is listed once: asking for every file would take minutes on a network."""
+    inside, listed = root.resolve(), dict[PurePosixPath, list[str]]()
+    for image in images:
+        listed.setdefault(PurePosixPath(image).parent, []).append(image)
+    for place, held in listed.items():
+        if not (root / place).resolve().is_relative_to(inside):
+            yield from held
+        links = _links(root / place)
+        yield from (image for image in held if PurePosixPath(image).name in links
+                    and not (root / image).resolve().is_relative_to(inside))
+
+
+def _links(folder: Path) -> set[str]:
+    try:
+        with os.scandir(folder) as entries:
+            return {entry.name for entry in entries if entry.is_symlink()}
+    except OSError:  # absent, or no folder: its images will be unreadable
+        return set()
 
 
 def _label_indices(table: Table, classes: tuple[str, ...]) -> np.ndarray:

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import csv
 import logging
 import re
 from collections.abc import Sequence
@@ -14,6 +13,7 @@ from wardround.core.events import Watch, silent
 from wardround.data.catalogue import NO_FINDING, UNKNOWN, Catalogue, Task, text_column
 from wardround.data.datasets.base import draw_phantom, existing, is_phantom
 from wardround.data.datasets.layout import image_names, locate, subfolders
+from wardround.data.datasets.tables import records_of
 from wardround.data.labels import class_index
 from wardround.errors import CatalogueError
 from wardround.lookup import suggestion
@@ -82,11 +82,7 @@ class _Table:
     after those that are read."""
 
     def __init__(self, path: Path) -> None:
-        try:
-            with path.open(newline="", encoding="utf-8-sig") as file:
-                records = list(csv.reader(file))
-        except (OSError, UnicodeDecodeError, csv.Error) as error:
-            raise CatalogueError(f"{path}: cannot be read as CSV ({error}). Download the table anew.") from error
+        records = records_of(path, ",")
         self.path = path
         self.header = [name.strip() for name in records[0]] if records else []
         self.numbers = [number for number, record in enumerate(records[1:], start=2) if record]

@@ -2,6 +2,9 @@
 
 from __future__ import annotations
 
+import errno
+import gzip
+import io
 import lzma
 import shutil
 import stat
@@ -11,7 +14,7 @@ import zlib
 from collections.abc import Iterator
 from dataclasses import dataclass
 from pathlib import Path, PurePosixPath
-from typing import IO
+from typing import IO, BinaryIO, cast
 
 from wardround.core.events import Progress, Watch, silent
 from wardround.data.fetch.download import CHUNK, space
@@ -19,6 +22,8 @@ from wardround.errors import DataError
 
 BEGUN = ".unpacking-by-wardround"
 MOST_FILES = 2_000_000
+SMALLEST_FILE = 64  # bytes of an archive for each of its files, beside a thousand: so many empty ones would take minutes to write
+MOST_AT_ONCE = 2**24  # bytes that a tar may bring in one header, as long names and attributes
 
 _DAMAGED = (zipfile.BadZipFile, tarfile.TarError, zlib.error, lzma.LZMAError, EOFError, RuntimeError, NotImplementedError, ValueError)
 
@@ -39,8 +44,8 @@ def is_archive(path: Path) -> bool:
 def unpack(archive: Path, folder: Path, *, limit_bytes: int, watch: Watch = silent) -> int:
     """Unpack into a folder, all or nothing; returns the number of files.
 
-    DataError, with nothing left behind, for a name that leads out of the folder, a link or device, more than limit_bytes, an entry
-    that is there already, and damage. Resumable if the disk fills up.
+    DataError, with nothing left behind, for a name that leads out of the folder, a link or device, more than limit_bytes, more files
+    than fit into an archive of its size, an entry that is there already, and damage. Resumable if the disk fills up.
     """
     part = folder / BEGUN
     shutil.rmtree(part, ignore_errors=True)
@@ -58,6 +63,7 @@ def unpack(archive: Path, folder: Path, *, limit_bytes: int, watch: Watch = sile
 
 def _write(archive: Path, part: Path, limit_bytes: int, watch: Watch) -> int:
     num, left = 0, limit_bytes
+    most_files = min(MOST_FILES, 1000 + archive.stat().st_size // SMALLEST_FILE)
     for num, (entry, total) in enumerate(_entries(archive), start=1):
         target = part / entry.path
         try:
@@ -66,8 +72,13 @@ def _write(archive: Path, part: Path, limit_bytes: int, watch: Watch) -> int:
                 left -= _copy(entry.file, file, left, archive, limit_bytes)
         except (FileExistsError, NotADirectoryError, IsADirectoryError) as error:
             raise DataError(f"{archive}: '{entry.path}' is in it twice. Nothing was kept.") from error
-        if num > MOST_FILES:
-            raise DataError(f"{archive}: more than {MOST_FILES} files. Nothing was kept.")
+        except OSError as error:
+            if error.errno not in (errno.ENAMETOOLONG, errno.EINVAL, errno.EILSEQ):
+                raise
+            raise _refused(archive, str(entry.path), "is a name that this disk does not take") from error
+        if max(num, total) > most_files:
+            raise DataError(f"{archive}: more than {most_files} files, too many for its size. Nothing was kept. Is it the publisher's own "
+                            "file?")
         watch(Progress(stage="unpack", done=num, total=max(total, num)))
     return num
 
@@ -103,15 +114,40 @@ def _zip_entries(archive: Path) -> Iterator[tuple[Entry, int]]:
 
 
 def _tar_entries(archive: Path) -> Iterator[tuple[Entry, int]]:
-    with tarfile.open(archive) as opened:
+    with _tar_file(archive) as file, tarfile.open(fileobj=cast(BinaryIO, _Counted(file, archive)), mode="r:") as opened:
         for info in opened:
             if info.isdir():
                 continue
-            file = opened.extractfile(info) if info.isreg() else None
-            if file is None:
+            content = opened.extractfile(info) if info.isreg() else None
+            if content is None:
                 raise _refused(archive, info.name, "is a link or device")
-            with file:
-                yield Entry(_safe(archive, info.name), file), 0
+            with content:
+                yield Entry(_safe(archive, info.name), content), 0
+
+
+def _tar_file(archive: Path) -> IO[bytes]:
+    with archive.open("rb") as file:
+        is_packed = file.read(2) == b"\x1f\x8b"
+    return cast(IO[bytes], gzip.open(archive)) if is_packed else archive.open("rb")
+
+
+class _Counted(io.RawIOBase):
+    """A tar as tarfile reads it. What is read at once beyond MOST_AT_ONCE is a header that claims to be so long."""
+
+    def __init__(self, file: IO[bytes], archive: Path) -> None:
+        super().__init__()
+        self._file, self._archive = file, archive
+
+    def read(self, size: int = -1) -> bytes:
+        if not 0 <= size <= MOST_AT_ONCE:
+            raise DataError(f"{self._archive}: a header of {size:,} bytes: refused, and nothing was kept. Is it the publisher's own file?")
+        return self._file.read(size)
+
+    def seek(self, place: int, whence: int = io.SEEK_SET) -> int:
+        return self._file.seek(place, whence)
+
+    def tell(self) -> int:
+        return self._file.tell()
 
 
 def _safe(archive: Path, name: str) -> PurePosixPath:

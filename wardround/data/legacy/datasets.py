@@ -13,6 +13,7 @@ from pathlib import Path
 import numpy as np
 from PIL import Image as pillow
 
+from wardround.core.untrusted import cell
 from wardround.data.legacy import inert, names, tensors
 from wardround.data.legacy.grey import Scale, picture, scale_of
 from wardround.errors import DataError, WardroundError
@@ -68,6 +69,9 @@ def convert(source: Path, folder: Path, classes: Sequence[str] = ()) -> Converte
         raise DataError(f"{folder} is not an empty folder; nothing is written over. Name a new one.")
     found = read(source)
     rows, refused = _rows(found, classes)
+    if sum(pixels.size for pixels, _, _ in rows) > source.stat().st_size:
+        raise DataError(f"{source}: {len(rows)} images of more pixels than the file has bytes: the same ones over and over, which would "
+                        "fill the disk. Nothing was written.")
     if not rows:
         reasons = ", ".join(f"{number} {reason}" for reason, number in refused.items()) or "it is empty"
         raise DataError(f"{source}: no image with a label ({reasons}). {FORMS}")
@@ -213,7 +217,8 @@ def _write(folder: Path, rows: Sequence[Row], found: OldSet, scale: Scale) -> di
         image = f"{name}/{counts[name]:05}.png"
         (folder / name).mkdir(exist_ok=True)
         pillow.fromarray(scale(pixels)).save(folder / image)
-        table.append([image, name, *(inert.text_of(inert.content(column[place])) for column in (found.patients, found.sites) if column)])
+        further = [inert.text_of(inert.content(column[place])) for column in (found.patients, found.sites) if column]
+        table.append([*map(cell, [image, name, *further])])
     if found.patients or found.sites:
         header = ["image", "label", *(["patient"] if found.patients else []), *(["site"] if found.sites else [])]
         with (folder / "manifest.csv").open("w", newline="", encoding="utf-8") as file:

@@ -20,6 +20,7 @@ from wardround.errors import DataError
 
 Make = Callable[..., object]
 HIGHEST_PROTOCOL = 5
+_LONGEST_NUMBER = 1024  # bits
 
 _DAMAGED = (ValueError, TypeError, LookupError, EOFError, ArithmeticError, AttributeError, RecursionError, MemoryError, struct.error)
 _SCALARS = (str, bytes, int, float, complex, type(None))
@@ -75,6 +76,8 @@ def text_of(value: object) -> str:
     """A text or number as text; "" for anything else."""
     if isinstance(value, bytes):
         return value.decode("utf-8", "replace")
+    if isinstance(value, int) and value.bit_length() > _LONGEST_NUMBER:
+        return ""  # Python refuses to write it in decimals
     return str(value) if isinstance(value, str | int | float) else ""
 
 

@@ -3,7 +3,9 @@
 from __future__ import annotations
 
 import functools
+import math
 import struct
+import tokenize
 import zipfile
 import zlib
 from pathlib import Path
@@ -11,16 +13,17 @@ from pathlib import Path
 import numpy as np
 from numpy.lib import format as npy
 
-from wardround.data.readers.image import Image, check_size, damaged, unreadable
+from wardround.data.readers.image import Image, check_size, check_unpacked, damaged, unreadable
 from wardround.errors import ImageError
 
-_DAMAGED = (zipfile.BadZipFile, zlib.error, ValueError, EOFError, OSError, NotImplementedError, struct.error)
+_DAMAGED = (zipfile.BadZipFile, zlib.error, ValueError, EOFError, OSError, RuntimeError, struct.error, tokenize.TokenError, SyntaxError,
+            TypeError, LookupError, AttributeError, OverflowError, MemoryError)
 
 
 class ArrayFile:
     """The arrays of one .npz file. Headers are read without decompressing; each array is read once and kept.
 
-    Object arrays are refused: they would be unpickled.
+    Object arrays are refused: they would be unpickled. So are headers that announce more than follows, and decompression bombs.
     """
 
     def __init__(self, path: Path) -> None:
@@ -47,6 +50,7 @@ class ArrayFile:
             if headers[key][1].hasobject:
                 raise ImageError(f"{self.path}: array '{key}' holds Python objects, which are never unpickled. Save it as numbers.",
                                  reason="unsupported")
+            check_unpacked(self.path, _num_bytes(*headers[key]))
             try:
                 with np.load(self.path, allow_pickle=False) as file:
                     self._arrays[key] = file[key]
@@ -88,4 +92,10 @@ def _header(members: zipfile.ZipFile, name: str) -> tuple[tuple[int, ...], np.dt
     with members.open(name) as stream:
         version = npy.read_magic(stream)
         shape, _, dtype = npy.read_array_header_1_0(stream) if version == (1, 0) else npy.read_array_header_2_0(stream)
+    if not dtype.hasobject and _num_bytes(shape, dtype) > members.getinfo(name).file_size:
+        raise ValueError("an array of more bytes than its member has")
     return shape, dtype
+
+
+def _num_bytes(shape: tuple[int, ...], dtype: np.dtype[np.generic]) -> int:
+    return math.prod(shape) * dtype.itemsize

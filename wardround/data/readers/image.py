@@ -13,7 +13,10 @@ from wardround.errors import ImageError
 if TYPE_CHECKING:
     from PIL import Image as pillow
 
-LIMIT_PIXELS = 200_000_000
+LIMIT_PIXELS = 200_000_000  # of an image, all slices and channels
+LIMIT_PICTURE = 64_000_000  # of one page of PNG, JPEG, TIFF or BMP
+LIMIT_UNPACKED = 2**28  # bytes in memory that a file of any size may unpack to
+LIMIT_TIMES = 50  # a larger image may take so many times the bytes of its file
 _HEAD = 352  # bytes: the longest header that is looked at, NIfTI-1
 
 _RASTER = (b"\x89PNG", b"\xff\xd8\xff", b"II*\0", b"MM\0*", b"BM")
@@ -141,8 +144,17 @@ def check_size(path: Path, shape: tuple[int, ...], limit_pixels: int) -> None:
                          f"{limit_pixels:,}. Shrink it before use.", reason="too_large")
 
 
+def check_unpacked(path: Path, num_bytes: int) -> None:
+    """Raise ImageError "too_large" for a small file that would take much memory: a decompression bomb."""
+    if num_bytes > max(LIMIT_UNPACKED, LIMIT_TIMES * path.stat().st_size):
+        raise ImageError(f"{path}: a file of {path.stat().st_size:,} bytes that unpacks to {num_bytes:,} may be a decompression bomb. Save "
+                         "it without compression, or in a smaller type of numbers.", reason="too_large")
+
+
 def damaged(path: Path, error: Exception) -> ImageError:
     """The ImageError of a file whose format is known but whose data end early or make no sense."""
+    if isinstance(error, MemoryError):
+        return ImageError(f"{path}: it needs more memory than there is. Shrink it before use.", reason="too_large")
     return ImageError(f"{path}: damaged or cut short ({type(error).__name__}). Copy it again from its source.", reason="truncated")
 
 
@@ -154,8 +166,8 @@ def unreadable(path: Path, error: OSError) -> ImageError:
 
 def _inside(root: Path, name: str) -> Path:
     pure = PurePosixPath(name)
-    if pure.is_absolute() or ".." in pure.parts:
-        raise ImageError(f"an image's name leads out of the data folder {root}. Names must be relative to it, without '..'.",
+    if pure.is_absolute() or ".." in pure.parts or "\0" in name:
+        raise ImageError(f"an image's name leads out of the data folder {root}. Names must be relative to it, without '..' and NUL.",
                          reason="outside_root")
     return root / pure
 

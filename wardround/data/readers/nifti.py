@@ -2,20 +2,25 @@
 
 from __future__ import annotations
 
+import gzip
+import math
 import warnings
 from pathlib import Path
 from typing import Any
 
 import numpy as np
 
-from wardround.data.readers.image import Image, check_size, damaged
+from wardround.data.readers.image import Image, check_size, check_unpacked, damaged
 from wardround.errors import ImageError
+
+_HEAD = 540  # bytes: the header of NIfTI-2; that of NIfTI-1 has 348
+MOST_BEFORE = 2**24  # bytes before the voxels: extensions of the header, which are read whole
 
 
 def read(path: Path, *, limit_pixels: int) -> Image:
     """Read a volume in RAS order. A fourth axis (time, modality) becomes C; two axes are a single slice.
 
-    Scaled integers become float32, others keep their type. ImageError "unsupported" for more than four axes or RGB voxels.
+    Scaled integers become float32, others keep their type. ImageError "unsupported" for more than four axes, RGB or complex voxels.
     """
     from nibabel.filebasedimages import ImageFileError
 
@@ -33,22 +38,44 @@ def read(path: Path, *, limit_pixels: int) -> Image:
 
 
 def _read(path: Path, limit_pixels: int) -> Image:
-    import nibabel
     from nibabel.funcs import as_closest_canonical
 
-    file: Any = nibabel.load(path)
-    if not 2 <= len(file.shape) <= 4 or file.get_data_dtype().names:
-        raise ImageError(f"{path}: {len(file.shape)} axes of {file.get_data_dtype()} voxels. Volumes of two to four axes and one "
-                         "number a voxel are read: split it before use.", reason="unsupported")
+    file = _open(path)
+    dtype = file.get_data_dtype()
+    if not 2 <= len(file.shape) <= 4 or dtype.kind not in "buif":
+        raise ImageError(f"{path}: {len(file.shape)} axes of {dtype} voxels. Volumes of two to four axes and one "
+                         "real number a voxel are read: split it before use.", reason="unsupported")
     check_size(path, file.shape, limit_pixels)
+    is_scaled = (file.dataobj.slope, file.dataobj.inter) != (1, 0)
+    check_unpacked(path, math.prod(file.shape) * (8 if is_scaled else dtype.itemsize))
+    if len(file.shape) > 2 and not np.isfinite(file.affine).all():
+        raise ImageError(f"{path}: damaged, the directions of its axes (affine) are not finite. Copy it again from its source.",
+                         reason="truncated")
     turned = as_closest_canonical(file) if len(file.shape) > 2 else file  # type: ignore[no-untyped-call]
     data = np.asanyarray(turned.dataobj)
-    if data.dtype == np.float64:
+    if data.dtype.kind == "f" and data.dtype.itemsize > 4:
         data = data.astype(np.float32)
     while data.ndim < 4:
         data = data[..., None]  # (X, Y, Z, C)
     x, y, z = (*(float(step) for step in turned.header.get_zooms()[:3]), 1.0)[:3]
     return Image(pixels=np.ascontiguousarray(data.transpose(3, 2, 1, 0)), spacing_mm=(z, y, x), orientation="RAS")
+
+
+def _open(path: Path) -> Any:
+    """The file as nibabel reads NIfTI and no other format: others, like CIFTI, bring parsers of their own."""
+    import nibabel
+
+    with (gzip.open if path.name.lower().endswith(".gz") else Path.open)(path, "rb") as file:
+        head = file.read(_HEAD)
+    kinds: dict[int, Any] = {348: nibabel.Nifti1Image, _HEAD: nibabel.Nifti2Image}
+    kind = next((kind for size, kind in kinds.items() if head[:4] in (size.to_bytes(4, "little"), size.to_bytes(4, "big"))), None)
+    if kind is None:
+        raise ImageError(f"{path}: not a NIfTI file, whatever its name says. Take it out of the data set.", reason="not_an_image")
+    header = kind.header_class(head[:kind.header_class.template_dtype.itemsize], check=False)
+    if not header["vox_offset"] <= MOST_BEFORE:  # NaN is refused too
+        raise ImageError(f"{path}: {header['vox_offset']:g} bytes before its voxels, more than {MOST_BEFORE:,}. Save it anew, without "
+                         "extensions of the header.", reason="too_large")
+    return kind.from_filename(path)
 
 
 def write_labels(labels: np.ndarray, *, like: Path, path: Path) -> None:
@@ -60,8 +87,8 @@ def write_labels(labels: np.ndarray, *, like: Path, path: Path) -> None:
     from nibabel.orientations import apply_orientation, axcodes2ornt, io_orientation, ornt_transform
 
     try:
-        file: Any = nibabel.load(like)
-    except ImageFileError as error:
+        file = _open(like)
+    except (ImageFileError, ImageError, OSError) as error:
         raise ImageError(f"{like}: a mask is written voxel by voxel beside a NIfTI file, and this is none. Convert it to NIfTI.",
                          reason="unsupported") from error
     voxels = labels.transpose(2, 1, 0)
