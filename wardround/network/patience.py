@@ -9,7 +9,7 @@ from wardround.network.control import Phase, Progress
 
 SOON_S, LATE_S = 1.0, 30.0  # after a job that brought the run on; after many that did not
 MOST_VAIN = 6  # in a row; with the pauses between them, about two minutes
-STAGES: Sequence[Phase] = ("none", "waiting", "training", "testing", "local", "delivering")  # in the order of a run
+STAGES: Sequence[Phase] = ("none", "waiting", "training", "local", "testing", "delivering")  # in the order of a run
 
 
 @dataclass

@@ -22,7 +22,7 @@ from wardround.network.kits import expiring
 from wardround.runs.folder import RunFolder
 
 CLOCK_S = 1.0  # by so much may the start of a process be misjudged
-ABSENT = "not connected"  # as conduct.py says it
+ABSENT = "not connected"  # as greeting.py says it, which loads torch
 SOON = "waits for the next round"
 PHASES: Mapping[Phase, str] = {
     "none": "not begun", "waiting": "waiting for sites", "training": "training", "testing": "testing the best round at every site",
