@@ -86,20 +86,20 @@ def tiff(directories: Iterable[Mapping[int, tuple[int, int, int]]], *, data: byt
     return b"".join(parts)
 
 
-def page(width: int, height: int, *, offset: int = 8, num_bytes: int = 1, compression: int = 1, **tags: int) -> dict[int, tuple[int, int, int]]:
+def page(width: int, height: int, *, offset: int = 8, num_bytes: int = 1, compression: int = 1) -> dict[int, tuple[int, int, int]]:
     """A TIFF directory of a grey page in one strip."""
     return {256: (4, 1, width), 257: (4, 1, height), 258: (3, 1, 8), 259: (3, 1, compression), 262: (3, 1, 1), 273: (4, 1, offset),
-            277: (3, 1, 1), 278: (4, 1, height), 279: (4, 1, num_bytes), **{int(tag[1:]): (4, 1, value) for tag, value in tags.items()}}
+            277: (3, 1, 1), 278: (4, 1, height), 279: (4, 1, num_bytes)}
 
 
 # volumes
 
 def nifti(shape: tuple[int, ...], data: bytes = b"", *, code: int = 2, bits: int = 8, offset: float = 352.0, magic: bytes = b"n+1\0",
-          zooms: tuple[float, ...] = (1.0, 1.0, 1.0), slope: float = 0.0, affine: tuple[float, ...] = (1.0, 0, 0, 0, 0, 1.0, 0, 0, 0, 0, 1.0, 0),
-          extension: bytes = bytes(4), header_size: int = 348) -> bytes:
+          zooms: tuple[float, ...] = (1.0, 1.0, 1.0), slope: float = 0.0, affine: tuple[float, ...] = (1, 0, 0, 0, 0, 1, 0, 0, 0, 0, 1, 0),
+          extension: bytes = bytes(4)) -> bytes:
     """A NIfTI-1 file that announces this shape; its data may be fewer."""
     head = bytearray(348)
-    struct.pack_into("<i", head, 0, header_size)
+    struct.pack_into("<i", head, 0, 348)
     struct.pack_into("<8h", head, 40, len(shape), *(*shape, *[1] * 7)[:7])
     struct.pack_into("<hh", head, 70, code, bits)
     struct.pack_into("<8f", head, 76, 1.0, *(*zooms, *[1.0] * 7)[:7])

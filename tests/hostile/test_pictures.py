@@ -48,7 +48,8 @@ REFUSED: dict[str, tuple[Callable[[], bytes], str]] = {
     "a tiff whose second page is the large one": (second_page_larger, "unsupported"),
     "a tiff with its strip outside of the file": (lambda: corpus.tiff([corpus.page(16, 16, offset=10**6, num_bytes=256)]), "truncated"),
     "a tiff without a directory": (lambda: struct.pack("<2sHI", b"II", 42, 10**6), "truncated"),
-    "a bmp of 2^30 rows": (lambda: b"BM" + struct.pack("<IHHIIiiHHIIiiII", 58, 0, 0, 54, 40, 1000, 2**30, 1, 8, 0, 0, 0, 0, 0, 0), "too_large"),
+    "a bmp of 2^30 rows": (
+        lambda: b"BM" + struct.pack("<IHHIIiiHHIIiiII", 58, 0, 0, 54, 40, 1000, 2**30, 1, 8, 0, 0, 0, 0, 0, 0), "too_large"),
 }
 
 
@@ -76,5 +77,6 @@ def test_a_tiff_whose_pages_go_in_a_circle_ends(tmp_path: Path) -> None:
 
 def test_a_strip_of_two_billion_rows_is_not_believed(tmp_path: Path) -> None:
     data = corpus.deflated(2**28)
-    (tmp_path / "a.tif").write_bytes(corpus.tiff([{**corpus.page(16, 16, num_bytes=len(data), compression=8), 278: (4, 1, 2**31 - 1)}], data=data))
+    strip = {**corpus.page(16, 16, num_bytes=len(data), compression=8), 278: (4, 1, 2**31 - 1)}
+    (tmp_path / "a.tif").write_bytes(corpus.tiff([strip], data=data))
     assert read_image(tmp_path / "a.tif").pixels.shape == (1, 1, 16, 16)

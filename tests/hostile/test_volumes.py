@@ -13,6 +13,7 @@ from wardround.data.readers.image import Image, read_image
 from wardround.errors import ImageError
 
 NAN = float("nan")
+LONG = struct.pack("<4Bii", 1, 0, 0, 0, 2**30 - 400, 4)
 CIFTI = struct.pack("<4Bii", 1, 0, 0, 0, 3008, 32) + b"<!DOCTYPE x [<!ENTITY a 'aaaaaaaa'>]><CIFTI Version='2'>&a;</CIFTI>" + bytes(3000)
 
 REFUSED: dict[str, tuple[str, Callable[[], bytes], str]] = {
@@ -20,13 +21,13 @@ REFUSED: dict[str, tuple[str, Callable[[], bytes], str]] = {
     "2^63 voxels in NIfTI-2": ("a.nii", lambda: corpus.nifti_2((2**40, 2**23, 1)), "too_large"),
     "125 MB that do not follow": ("a.nii", lambda: corpus.nifti((500, 500, 500)), "truncated"),
     "125 MB that do not follow, packed": ("a.nii.gz", lambda: corpus.gzip_of(corpus.nifti((500, 500, 500))), "truncated"),
-    "700 KB that unpack to 720 MB": ("a.nii.gz", lambda: corpus.gzipped(corpus.nifti((600, 600, 500), code=16, bits=32), 720_000_352), "too_large"),
+    "700 KB that unpack to 720 MB": (
+        "a.nii.gz", lambda: corpus.gzipped(corpus.nifti((600, 600, 500), code=16, bits=32), 720_000_352), "too_large"),
     "whole numbers that scaling makes four times larger": (
         "a.nii.gz", lambda: corpus.gzipped(corpus.nifti((600, 600, 500), code=4, bits=16, slope=2.0), 360_000_352), "too_large"),
     "a gigabyte before the voxels": ("a.nii.gz", lambda: corpus.gzipped(corpus.nifti((4, 4, 4), offset=2.0**30), 2**20), "too_large"),
     "an extension of a gigabyte": (
-        "a.nii.gz", lambda: corpus.gzipped(corpus.nifti((4, 4, 4), offset=2.0**30, extension=struct.pack("<4Bii", 1, 0, 0, 0, 2**30 - 400, 4)), 2**20),
-        "too_large"),
+        "a.nii.gz", lambda: corpus.gzipped(corpus.nifti((4, 4, 4), offset=2.0**30, extension=LONG), 2**20), "too_large"),
     "voxels at no place": ("a.nii", lambda: corpus.nifti((4, 4, 4), bytes(64), offset=NAN), "too_large"),
     "a zip named gz": ("a.nii.gz", lambda: corpus.zipped({"a": b"a"}), "truncated"),
     "gzip cut short": ("a.nii.gz", lambda: corpus.gzip_of(corpus.nifti((50, 50, 50), bytes(125_000)))[:-60], "truncated"),

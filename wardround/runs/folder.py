@@ -74,8 +74,11 @@ class RunFolder:
     def ledger(self) -> list[dict[str, str]]:
         """Rows of ledger.csv: image, status (used, skipped, failed), reason."""
         path = self.path / "ledger.csv"
-        return [{name: cell_text(text) for name, text in row.items() if isinstance(name, str) and isinstance(text, str)}
-                for row in csv.DictReader(_lines(path), strict=True)]
+        try:
+            return [{name: cell_text(text) for name, text in row.items() if isinstance(name, str) and isinstance(text, str)}
+                    for row in csv.DictReader(_lines(path))]
+        except csv.Error as error:
+            raise WardroundError(f"{path} is no table ({error}). Was it changed or damaged?") from error
 
 
 def read_text(path: Path, most: int) -> str:

@@ -90,7 +90,9 @@ def unpack(checkpoint: Checkpoint, fresh: State) -> tuple[Course, Memories]:
 
 
 def _unpacked(checkpoint: Checkpoint, fresh: State) -> tuple[Course, Memories]:
-    layout = fresh.params.layout
+    layout, length = fresh.params.layout, checkpoint.meta["journal_bytes"]
+    if type(length) is not int or length < 0:
+        raise ValueError("a journal of no length")
     if checkpoint.meta["layout"] != layout_record(layout):
         raise CheckpointError("the checkpoint belongs to another model: names or shapes differ from the plan's. Was the plan, or the "
                               "file of your own model, changed since the run began? Put it back, or start a new run (--out).")
