@@ -114,7 +114,7 @@ def data_record(prepared: Prepared) -> dict[str, Any]:
     catalogue, ledger = prepared.catalogue, prepared.ledger
     counted = {"used": 0, "skipped": 0, "failed": 0, **count(ledger.status)}
     splits = ("train", "val", "test", "test-leak")
-    return {"name": catalogue.name, "task": catalogue.task, "root_name": catalogue.root.name, "fingerprint": prepared.fingerprint,
+    return {"name": catalogue.name, "task": catalogue.task, "fingerprint": prepared.fingerprint,
             "images": len(ledger.images), **counted, "reasons": {reason: num for reason, num in count(ledger.reason).items() if reason},
             "phantom": catalogue.phantom, "licence": catalogue.licence, "citation": catalogue.citation,
             "class_counts": {split: by_class(prepared, None, split) for split in splits if len(prepared.rows(None, split))},
