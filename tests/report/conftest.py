@@ -107,7 +107,7 @@ class Sample:
 
     def provenance(self) -> dict[str, Any]:
         sizes = {"train": 1040, "val": 148, "test": 297}
-        data = {"name": self.dataset, "root_name": "images", "fingerprint": "9f31c0de",
+        data = {"name": self.dataset, "fingerprint": "9f31c0de",
                 "images": 5963, "used": 5940, "skipped": 21, "failed": 2, "reasons": {"identical_copy": 21, "truncated": 2},
                 "phantom": self.phantom, "licence": "CC0 (as stated at the source)",
                 "citation": "Example et al. 2024, doi:10.1000/example", "site_counts": self.site_counts(), "groups": 4417,

@@ -1,5 +1,7 @@
 """All that the command line draws: progress, notes, tables. In a terminal bars; elsewhere plain lines, a few a minute.
 
+Names of images, classes and sites come from outside: their control characters are written out, never sent to the terminal.
+
 Progress and notes go to stderr, results to stdout, so that results can be piped.
 """
 
@@ -19,6 +21,7 @@ from rich.text import Text
 
 from wardround.core import events
 from wardround.core.events import Event, RoundFinished, RunFinished, RunStarted, Watch
+from wardround.core.untrusted import shown as safe
 from wardround.core.wording import STAGES, RoundFacts, sentence, stage
 
 QUIET_S = 5.0  # without a terminal: seconds between lines of progress of one run
@@ -45,7 +48,7 @@ def _console(*, stderr: bool) -> Console:
 
 def say(text: str) -> None:
     """Print a line of results."""
-    _console(stderr=False).print(text, markup=False, soft_wrap=True)
+    _console(stderr=False).print(safe(text), markup=False, soft_wrap=True)
 
 
 def table(shown: TableLike) -> None:
@@ -54,11 +57,12 @@ def table(shown: TableLike) -> None:
 
 
 def _drawn(shown: TableLike) -> Table:
-    drawn = Table(caption=shown.caption or None, caption_justify="left", caption_style="dim", box=box.SIMPLE_HEAD)
+    caption = Text(safe(shown.caption)) if shown.caption else None
+    drawn = Table(caption=caption, caption_justify="left", caption_style="dim", box=box.SIMPLE_HEAD)
     for number, column in enumerate(shown.columns):
-        drawn.add_column(Text(column), justify="right" if shown.is_numeric(number) else "left", overflow="fold")
+        drawn.add_column(Text(safe(column)), justify="right" if shown.is_numeric(number) else "left", overflow="fold")
     for row in shown.rows:
-        drawn.add_row(*(Text(cell) for cell in row))
+        drawn.add_row(*(Text(safe(cell)) for cell in row))
     return drawn
 
 
@@ -76,7 +80,7 @@ def standing() -> Iterator[Draw]:
         for note in notes:
             if note not in told:
                 told.append(note)
-                console.print(note, markup=False, soft_wrap=True)
+                console.print(safe(note), markup=False, soft_wrap=True)
 
     if not console.is_terminal:
         yield Lines(console, tell)
@@ -84,7 +88,7 @@ def standing() -> Iterator[Draw]:
     with Live(console=console, auto_refresh=False, transient=True) as live:
         def draw(shown: TableLike, line: str, notes: Sequence[str]) -> None:
             tell(notes)
-            live.update(Group(_drawn(shown), Text(line)), refresh=True)
+            live.update(Group(_drawn(shown), Text(safe(line))), refresh=True)
 
         yield draw
 
@@ -100,7 +104,7 @@ class Lines:
         self._tell(notes)
         now = time.monotonic()
         if line != self._line and now - self._spoke >= QUIET_S:
-            self._console.print(line, markup=False, soft_wrap=True)
+            self._console.print(safe(line), markup=False, soft_wrap=True)
             self._line, self._spoke = line, now
 
 
@@ -146,18 +150,18 @@ class Bars:
             case _:
                 text = sentence(event)
                 if text:
-                    self._bars.console.print(text, markup=False)
+                    self._bars.console.print(safe(text), markup=False)
 
     def _move(self, run: str, stage: str, label: str, done: int, total: int | None, fact: str | None = None) -> None:
         key = (run, stage)
         if key not in self._tasks:
-            self._tasks[key] = self._bars.add_task(label.replace("[", r"\["), total=total, completed=done, fact="")
+            self._tasks[key] = self._bars.add_task(safe(label).replace("[", r"\["), total=total, completed=done, fact="")
         task = self._tasks[key]
         self._bars.update(task, completed=done)
         if total is not None:
             self._bars.update(task, total=total)
         if fact is not None:
-            self._bars.update(task, fact=fact.replace("[", r"\["))
+            self._bars.update(task, fact=safe(fact).replace("[", r"\["))
 
 
 class PlainLines:
@@ -198,4 +202,4 @@ class PlainLines:
 
     def _say(self, run: str, text: str) -> None:
         if text:
-            self._console.print(f"{run}: {text}" if run else text, markup=False, soft_wrap=True)
+            self._console.print(safe(f"{run}: {text}" if run else text), markup=False, soft_wrap=True)

@@ -2,12 +2,14 @@
 
 from __future__ import annotations
 
+import logging
 import sys
 from typing import Annotated, NoReturn
 
 import typer
 
 from wardround.cli import auditlog, data, doctor, results, run, site, study
+from wardround.core.untrusted import shown
 from wardround.errors import WardroundError
 
 app = typer.Typer(rich_markup_mode=None, pretty_exceptions_enable=False, no_args_is_help=True,
@@ -45,6 +47,7 @@ def top(version: Version = False, debug: Debug = False) -> None:
 
 def main() -> None:
     """Run the command line. An expected error is one red message on stderr and its class's exit code."""
+    warnings_shown()
     arguments = [argument for argument in sys.argv[1:] if argument != DEBUG]
     is_debugging = len(arguments) < len(sys.argv) - 1
     try:
@@ -59,7 +62,23 @@ def main() -> None:
         fail(f"{error.filename}: {error.strerror}. (--debug shows where)", 1)
 
 
+class _Shown(logging.Formatter):
+    """A warning of the library on one line of the terminal, which names of files cannot drive."""
+
+    def format(self, record: logging.LogRecord) -> str:
+        return shown(super().format(record))
+
+
+def warnings_shown() -> None:
+    """Show the library's warnings on stderr, unless somebody has set up logging already."""
+    handler = logging.StreamHandler()
+    handler.setFormatter(_Shown())
+    handler.setLevel(logging.WARNING)
+    if not logging.getLogger().handlers:
+        logging.getLogger().addHandler(handler)
+
+
 def fail(message: str, exit_code: int) -> NoReturn:
     """Print the message in red (no colour outside a terminal) and exit."""
-    typer.secho(f"error: {message}", fg=typer.colors.RED, err=True)
+    typer.secho(f"error: {shown(message)}", fg=typer.colors.RED, err=True)
     sys.exit(exit_code)

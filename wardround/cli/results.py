@@ -11,6 +11,7 @@ from typing import TYPE_CHECKING, Annotated
 import typer
 
 from wardround.cli.options import RunPath, examples
+from wardround.core.untrusted import cell
 
 if TYPE_CHECKING:
     from wardround.session import Prediction
@@ -21,6 +22,7 @@ ImagePaths = Annotated[list[Path], typer.Argument(metavar="PATH...", help="Image
 MaskFolder = Annotated[Path | None, typer.Option("--out", metavar="DIR", help="Where masks are written, of a model that segments.")]
 ImagesSite = Annotated[str | None, typer.Option("--site", metavar="NAME", help="The run's hospital that the images come from; needed if "
                                                                                "data.harmonise mapped its grey values.")]
+OwnCode = Annotated[bool, typer.Option("--own-code", help="Run the network's own program, if the run's model is one ('file.py:Name').")]
 CsvPath = Annotated[Path | None, typer.Option("--csv", metavar="FILE", help="Write the table here instead of to the terminal.")]
 Folder = Annotated[Path, typer.Argument(metavar="RUN", help="The folder of a run or of a comparison.", show_default=False)]
 
@@ -28,7 +30,8 @@ Folder = Annotated[Path, typer.Argument(metavar="RUN", help="The folder of a run
 @app.command(epilog=examples("wardround predict runs/NAME scan.png", "wardround predict runs/NAME FOLDER --csv predictions.csv",
                      "wardround predict runs/NAME scan.png --site north",
                      "wardround predict runs/lgg-mri/federated-seed0 scan.tif --out masks/"))
-def predict(run: RunPath, paths: ImagePaths, csv_path: CsvPath = None, out: MaskFolder = None, site: ImagesSite = None) -> None:
+def predict(run: RunPath, paths: ImagePaths, csv_path: CsvPath = None, out: MaskFolder = None, site: ImagesSite = None,
+            own_code: OwnCode = False) -> None:
     """Give each image a probability for every class, or a mask. Not for clinical use.
 
     The table has a row an image: path, a column p_CLASS for each class or the mask's file, and an error where an image cannot be
@@ -40,7 +43,7 @@ def predict(run: RunPath, paths: ImagePaths, csv_path: CsvPath = None, out: Mask
     from wardround.runs.folder import write_text
 
     with console.watching() as watch:
-        predictions = session.predict(run, paths, out, site=site, watch=watch)
+        predictions = session.predict(run, paths, out, site=site, own_code=own_code, watch=watch)
     text = as_csv(predictions)
     if csv_path is None:
         console.say(text.rstrip("\n"))
@@ -83,5 +86,5 @@ def as_csv(predictions: Sequence[Prediction]) -> str:
 def csv_text(rows: Iterable[Sequence[str]]) -> str:
     """Rows as CSV text."""
     file = io.StringIO()
-    csv.writer(file, lineterminator="\n").writerows(rows)
+    csv.writer(file, lineterminator="\n").writerows(map(cell, row) for row in rows)
     return file.getvalue()

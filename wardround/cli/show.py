@@ -13,7 +13,7 @@ from wardround.core.wording import PHANTOM
 from wardround.data.catalogue import ALL
 from wardround.data.datasets import DATASETS
 from wardround.report import canvas, plots, story, tables
-from wardround.report.material import primary_metric, read_comparison, read_run
+from wardround.report.material import primary_metric, read_comparison, read_run, understood
 from wardround.report.tables import Table
 from wardround.runs.folder import RunFolder
 from wardround.strategies import STRATEGIES
@@ -28,11 +28,12 @@ SPLITS = ("train", "val", "test")
 
 def run(folder: RunFolder) -> None:
     """The result, the per-hospital table and how the run ended."""
-    material = read_run(folder.path)
-    metric = primary_metric(material)
-    console.table(tables.per_site_table(material.scores, metric))
-    console.say(story.run_headline(material, metric))
-    console.say(story.outcome(material))
+    with understood(folder.path):
+        material = read_run(folder.path)
+        metric = primary_metric(material)
+        console.table(tables.per_site_table(material.scores, metric))
+        console.say(story.run_headline(material, metric))
+        console.say(story.outcome(material))
     _end(folder.path, is_phantom=bool(material.scores["phantom"]))
 
 

@@ -30,8 +30,10 @@ def is_deep(value: Any, levels: int) -> bool:
 
 
 def cell(text: str) -> str:
-    """The text as a cell of a CSV file: with a leading quote where a spreadsheet would take it for a formula."""
-    return f"'{text}" if text.startswith(_FORMULA) else text
+    """The text as a cell of a CSV file: with a leading quote where a spreadsheet would take it for a formula.
+
+    A carriage return, which would end the row for some readers, is written out."""
+    return (f"'{text}" if text.startswith(_FORMULA) else text).replace("\r", "\\r")
 
 
 def cell_text(cell: str) -> str:

@@ -20,6 +20,7 @@ from wardround.report.material import (
     read_run,
     tested,
     trained_at,
+    understood,
     value_of,
 )
 from wardround.report.page import Card, Page, Rows, Section, write_page
@@ -31,6 +32,11 @@ def write_run_report(folder: Path) -> Path:
     """Write report.html and figures/*.png of a finished run and return the page's path.
 
     WardroundError if the folder holds no finished run; other missing files become sentences of the page."""
+    with understood(folder):
+        return _run_report(folder)
+
+
+def _run_report(folder: Path) -> Path:
     run = read_run(folder)
     metric = primary_metric(run)
     facts, figures = Facts(plan=run.plan, run=run, metric=metric, compare={}), Figures(metric)
@@ -50,6 +56,11 @@ def write_compare_report(folder: Path) -> Path:
     """Write report.html and figures/*.png of a comparison and return the page's path.
 
     WardroundError without compare.json or without any run folder beside it; other missing files become sentences of the page."""
+    with understood(folder):
+        return _compare_report(folder)
+
+
+def _compare_report(folder: Path) -> Path:
     comparison = read_comparison(folder)
     run, compare = comparison.lead, comparison.compare
     facts, figures = Facts(plan=run.plan, run=run, metric=comparison.metric, compare=compare), Figures(comparison.metric)

@@ -5,7 +5,8 @@ from __future__ import annotations
 import hashlib
 import math
 from collections import Counter
-from collections.abc import Mapping, Sequence
+from collections.abc import Iterator, Mapping, Sequence
+from contextlib import contextmanager
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
@@ -14,14 +15,17 @@ import numpy as np
 
 from wardround.core.events import Event, RoundFinished, RunFinished, WorkerRestarted
 from wardround.core.predictions import Measured, Predictions, Results
+from wardround.data.readers.arrays import ArrayFile
 from wardround.errors import WardroundError
 from wardround.plan.schema import Plan
 from wardround.report import words
 from wardround.report.overlays import OverlayCase
-from wardround.runs.folder import RunFolder, read_json
+from wardround.runs.folder import MOST_CLASSES, RunFolder, check_links, read_json
 
 ARM_ORDER = ("pooled", "federated", "ensemble", "local")
 HEADLINES = {"binary": "auroc", "multiclass": "balanced_accuracy", "multilabel": "auroc", "segmentation": "dice"}  # task -> metric
+MOST_SHOWN = 48  # images in figures/errors.npz
+MOST_SITES = 10_000
 OVERLAYS = ("best", "median", "worst")  # patients in figures/overlays.npz
 KEPT_AT_SITES = ("predictions.csv", "ledger.csv", "figures/errors.npz", "figures/overlays.npz")  # a study's run has none
 
@@ -161,11 +165,13 @@ class Comparison:
 
 def read_run(path: Path) -> RunMaterial:
     """Read a finished run's folder. WardroundError if it has no plan.toml or no scores.json."""
+    check_links(path)
     folder = RunFolder(path)
     plan, scores = folder.plan(), folder.scores()
     if scores.get("task") not in HEADLINES:
         raise WardroundError(f"{path / 'scores.json'}: task is {scores.get('task')!r}, expected one of {', '.join(HEADLINES)}. Was the run "
                              "made by another version?")
+    _check_scores(path / "scores.json", scores)
     missing: list[str] = []
     kept = KEPT_AT_SITES if scores.get("network") else ()
 
@@ -201,6 +207,8 @@ def read_comparison(path: Path) -> Comparison:
     missing: list[str] = []
     for arm, by_seed in (compare.get("runs") or {}).items():
         for name in by_seed[0] if by_seed else []:
+            if Path(name).name != name or name == "..":
+                raise WardroundError(f"{path / 'compare.json'} names a run outside of its folder: {name[:80]!r}. Was it changed?")
             if not (path / name / "scores.json").exists():
                 missing.append(f"The run folder {name} is absent: its curves cannot be drawn.")
                 continue
@@ -268,9 +276,12 @@ def _ledger(folder: RunFolder) -> dict[str, dict[str, int]]:
 
 def _errors(path: Path, classes: Sequence[str]) -> Errors | None:
     """The gallery of errors.npz; class columns hold an index or a name."""
-    with np.load(path / "figures" / "errors.npz", allow_pickle=False) as arrays:
-        images, truth, predicted = arrays["images"], arrays["truth"], arrays["predicted"]
-        probability, site = arrays["probability"], arrays["site"]
+    file = path / "figures" / "errors.npz"
+    arrays = ArrayFile(file)
+    images, truth, predicted, probability, site = map(arrays.array, ("images", "truth", "predicted", "probability", "site"))
+    if images.dtype != np.uint8 or images.ndim != 4 or len(images) > MOST_SHOWN:
+        raise WardroundError(f"{file}: its images are {images.shape} {images.dtype}, expected up to {MOST_SHOWN} of (C, H, W) uint8. Was "
+                             "it changed?")
 
     def name(value: Any) -> str:
         return classes[int(value)] if isinstance(value, np.integer) else str(value)
@@ -282,8 +293,42 @@ def _errors(path: Path, classes: Sequence[str]) -> Errors | None:
 
 def _overlays(path: Path) -> tuple[OverlayCase, ...]:
     """The best, median and worst patient of overlays.npz, as far as they are in it."""
-    with np.load(path, allow_pickle=False) as arrays:
-        classes = tuple(str(name) for name in arrays["classes"])
-        return tuple(OverlayCase(image=arrays[f"{kind}_image"], truth=arrays[f"{kind}_truth"], predicted=arrays[f"{kind}_predicted"],
-                                 classes=classes, dice=float(arrays[f"{kind}_dice"]), label=kind)
-                     for kind in OVERLAYS if f"{kind}_image" in arrays)
+    arrays = ArrayFile(path)
+    classes, there = tuple(map(str, arrays.array("classes"))), arrays.headers()
+    found = tuple(OverlayCase(image=arrays.array(f"{kind}_image"), truth=arrays.array(f"{kind}_truth"),
+                              predicted=arrays.array(f"{kind}_predicted"), classes=classes, dice=float(arrays.array(f"{kind}_dice")),
+                              label=kind) for kind in OVERLAYS if f"{kind}_image" in there)
+    if any(case.image.ndim != 3 or not case.image.shape == case.truth.shape == case.predicted.shape for case in found):
+        raise WardroundError(f"{path}: its image, truth and answer differ in shape, or are no volumes. Was it changed?")
+    return found
+
+
+@contextmanager
+def understood(path: Path) -> Iterator[None]:
+    """Files of a run that are whole, but do not hold what a run writes, are a WardroundError that names their folder."""
+    try:
+        yield
+    except (LookupError, TypeError, ValueError, AttributeError, ArithmeticError, RuntimeError, MemoryError) as error:
+        raise WardroundError(f"{path}: scores.json or another file in it does not hold what a run writes ({type(error).__name__}: "
+                             f"{str(error)[:200]}). Was it changed, or made by another version? (--debug shows where)") from error
+
+
+def _check_scores(path: Path, scores: Mapping[str, Any]) -> None:
+    """WardroundError unless the parts that everything is built on are there, of their types and not endless."""
+    classes, confusion = scores.get("classes"), scores.get("confusion")
+    faults = {
+        "classes": not isinstance(classes, list) or len(classes) > MOST_CLASSES or not all(isinstance(name, str) for name in classes),
+        "metrics": not _is_table(scores.get("metrics"), 10 * MOST_CLASSES),
+        "per_site": not _is_table(scores.get("per_site"), MOST_SITES),
+        "confusion": confusion is not None and not (isinstance(confusion, list) and len(confusion) == len(classes or ())
+                                                    and all(isinstance(row, list) and len(row) == len(confusion) for row in confusion)),
+        "rounds": type(scores.get("rounds")) is not int,
+        "arm": not isinstance(scores.get("arm"), str),
+    }
+    if wrong := [name for name, is_wrong in faults.items() if is_wrong]:
+        raise WardroundError(f"{path}: not as a run writes it, or too long: {', '.join(wrong)}. Was it changed, or made by another "
+                             "version?")
+
+
+def _is_table(value: Any, most: int) -> bool:
+    return isinstance(value, dict) and len(value) <= most and all(isinstance(entry, dict) for entry in value.values())

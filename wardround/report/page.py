@@ -13,7 +13,7 @@ from matplotlib.figure import Figure
 
 from wardround.report.canvas import png
 from wardround.report.tables import Table
-from wardround.runs.folder import write_text
+from wardround.runs.folder import check_links, write_bytes, write_text
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -124,12 +124,13 @@ class Page:
 def write_page(page: Page, folder: Path) -> Path:
     """Write figures/*.png and report.html into folder, and return the page's path."""
     images: dict[str, str] = {}
+    check_links(folder)
     (folder / "figures").mkdir(parents=True, exist_ok=True)
     for section in page.sections:
         for block in section.blocks:
             if isinstance(block, Picture):
                 content = png(block.figure)
-                (folder / "figures" / f"{block.name}.png").write_bytes(content)
+                write_bytes(folder / "figures" / f"{block.name}.png", content)
                 images[block.name] = base64.b64encode(content).decode()
     environment = Environment(loader=PackageLoader("wardround.report"), autoescape=True, undefined=StrictUndefined,
                               trim_blocks=True, lstrip_blocks=True)

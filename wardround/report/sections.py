@@ -196,7 +196,7 @@ def repeat(facts: Facts, commands: Sequence[str]) -> Section:
 
 
 def _shareable(plan: Plan) -> Plan:
-    """The plan without the path of the images on this machine."""
-    if plan.data.folder is None:
-        return plan
-    return plan.model_copy(update={"data": plan.data.model_copy(update={"folder": Path(plan.data.folder.name)})})
+    """The plan without paths on this machine: they may tell who works there, and on whom."""
+    folder = None if plan.data.folder is None else Path("FOLDER")
+    return plan.model_copy(update={"data": plan.data.model_copy(update={"folder": folder}),
+                                   "model": plan.model.model_copy(update={"weights": Path(plan.model.weights).name})})

@@ -20,7 +20,7 @@ from safetensors.torch import load_file, save_file
 from torch import Tensor
 
 from wardround.errors import CheckpointError, WardroundError
-from wardround.runs.folder import own_folder, read_json, write_json
+from wardround.runs.folder import read_json, write_json
 
 KEPT = 2
 
@@ -42,7 +42,7 @@ def save(folder: Path, checkpoint: Checkpoint) -> None:
     part = folder / f"{target.name}.part"
     best = folder / f"best-{checkpoint.best_round:06d}.safetensors"
     try:
-        own_folder(folder)
+        folder.mkdir(parents=True, exist_ok=True)
         shutil.rmtree(part, ignore_errors=True)
         part.mkdir()
         if not best.exists():

@@ -74,8 +74,11 @@ class RunFolder:
     def ledger(self) -> list[dict[str, str]]:
         """Rows of ledger.csv: image, status (used, skipped, failed), reason."""
         path = self.path / "ledger.csv"
-        return [{name: cell_text(text) for name, text in row.items() if isinstance(name, str) and isinstance(text, str)}
-                for row in csv.DictReader(_lines(path), strict=True)]
+        try:
+            return [{name: cell_text(text) for name, text in row.items() if isinstance(name, str) and isinstance(text, str)}
+                    for row in csv.DictReader(_lines(path))]
+        except csv.Error as error:
+            raise WardroundError(f"{path} is no table ({error}). Was it changed or damaged?") from error
 
 
 def read_text(path: Path, most: int) -> str:
@@ -109,7 +112,7 @@ def write_text(path: Path, text: str) -> None:
 
 
 def write_bytes(path: Path, content: bytes) -> None:
-    """The same of bytes. A link that somebody has laid in a run's folder is replaced, not followed: nothing is written elsewhere."""
+    """The same of bytes. A link that lies there is replaced, not followed."""
     part = path.with_name(path.name + ".part")
     part.unlink(missing_ok=True)
     with part.open("xb") as file:
@@ -119,12 +122,13 @@ def write_bytes(path: Path, content: bytes) -> None:
     part.replace(path)
 
 
-def own_folder(path: Path) -> Path:
-    """The folder below a run's, made if it is absent; WardroundError if it is a link, which may lead anywhere."""
-    if path.is_symlink():
-        raise WardroundError(f"{path} is a link: nothing is written through it. Remove it and repeat the command.")
-    path.mkdir(parents=True, exist_ok=True)
-    return path
+def check_links(folder: Path) -> None:
+    """WardroundError for a link inside a run's folder: what is written into the folder would be written elsewhere."""
+    for place, folders, files in os.walk(folder):
+        for name in (*folders, *files):
+            if (path := Path(place, name)).is_symlink():
+                raise WardroundError(f"{path} is a link: nothing is read or written through it. Put what it leads to in its place, or "
+                                     "remove it.")
 
 
 def write_json(path: Path, value: Mapping[str, Any]) -> None:

@@ -12,7 +12,7 @@ from torch import Tensor
 from wardround.core.events import Event, Watch
 from wardround.core.params import Layout, Params
 from wardround.core.state import State
-from wardround.errors import CheckpointError
+from wardround.errors import AggregationError, CheckpointError
 from wardround.fleet.base import Fleet, Memories
 from wardround.rounds.course import Course
 from wardround.runs import checkpoint as checkpoints
@@ -82,7 +82,17 @@ def pack(course: Course, memories: Memories, journal_bytes: int) -> Checkpoint:
 
 def unpack(checkpoint: Checkpoint, fresh: State) -> tuple[Course, Memories]:
     """The course and memories of a checkpoint. fresh: the strategy's state before round 1, which knows the types."""
-    layout = fresh.params.layout
+    try:
+        return _unpacked(checkpoint, fresh)
+    except (KeyError, TypeError, ValueError, AttributeError, AggregationError) as error:
+        raise CheckpointError(f"the checkpoint of round {checkpoint.round} does not hold what this version writes ({type(error).__name__}: "
+                              f"{str(error)[:100]}). Start a new run (--out).") from error
+
+
+def _unpacked(checkpoint: Checkpoint, fresh: State) -> tuple[Course, Memories]:
+    layout, length = fresh.params.layout, checkpoint.meta["journal_bytes"]
+    if type(length) is not int or length < 0:
+        raise ValueError("a journal of no length")
     if checkpoint.meta["layout"] != layout_record(layout):
         raise CheckpointError("the checkpoint belongs to another model: names or shapes differ from the plan's. Was the plan, or the "
                               "file of your own model, changed since the run began? Put it back, or start a new run (--out).")

@@ -183,7 +183,8 @@ def save_model(folder: Path, design: Design, course: Course, *, temperature: flo
     save_file({name: tensor.cpu().contiguous() for name, tensor in model.tensors().items()}, part)
     part.replace(folder / "model.safetensors")
     plan = design.plan
-    record = {"model": plan.model.model_dump(mode="json"), "task": design.task, "classes": list(design.classes),
+    model_plan = plan.model.model_copy(update={"weights": Path(plan.model.weights).name})  # a path tells of this machine
+    record = {"model": model_plan.model_dump(mode="json"), "task": design.task, "classes": list(design.classes),
               "data": plan.data.model_dump(mode="json", exclude={"folder", "phantoms", "max_failed"}),
               "precision": plan.engine.precision, "layout": plan.engine.layout,
               "personal": plan.strategy.name if isinstance(design.strategy, Personal) else None, "loss": plan.recipe.loss,

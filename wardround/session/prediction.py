@@ -36,15 +36,15 @@ class Prediction:
 
 
 def predict(run: RunFolder | Path | str, paths: Sequence[Path | str], out: Path | None = None, *, site: str | None = None,
-            watch: Watch | None = None) -> list[Prediction]:
+            own_code: bool = False, watch: Watch | None = None) -> list[Prediction]:
     """Answers for images and all images below folders, in order; an unreadable image gets an error, the others go on.
 
     A volume whose channels lie in several files is named by its folder, or by the file of its first channel. out: where mask files
     are written, needed by a model that segments. site: the hospital that the images come from, where the run has harmonised grey
-    values. watch: gets a note if it is needed and not given, or if the hospitals have models of their own; without a watcher a notebook
-    shows it.
+    values. own_code: the run's network may be a program of its author's, which is run then. watch: gets a note if something is needed
+    and not given, or if the hospitals have models of their own; without a watcher a notebook shows it.
     """
-    trained = Trained.of(run if isinstance(run, RunFolder) else RunFolder(Path(run)))
+    trained = Trained.of(run if isinstance(run, RunFolder) else RunFolder(Path(run)), own_code=own_code)
     with watching(watch) as told:
         table = _table(trained, site, told)
         if personal := trained.record.get("personal"):  # runs of old have no entry

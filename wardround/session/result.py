@@ -26,7 +26,7 @@ class RunResult(RunFolder):
     """A run's folder."""
 
     def _repr_html_(self) -> str:
-        return _or_why_not(self._html)
+        return _or_why_not(self.path, self._html)
 
     def _html(self) -> str:
         from wardround.report import story, tables  # matplotlib is loaded when there is something to show
@@ -62,7 +62,7 @@ class CompareResult:
         return [RunResult(self.path / name) for names in by_seed for name in names]
 
     def _repr_html_(self) -> str:
-        return _or_why_not(self._html)
+        return _or_why_not(self.path, self._html)
 
     def _html(self) -> str:
         from wardround.report import story, tables  # as above
@@ -86,10 +86,13 @@ def _hospitals(run: RunMaterial, metric: str) -> Table:
     return tables.per_site_table(run.scores, metric, counts=run.site_counts, further=further)
 
 
-def _or_why_not(html: Callable[[], str]) -> str:
+def _or_why_not(folder: Path, html: Callable[[], str]) -> str:
     """The HTML, or a sentence on what is missing of the folder: a notebook shows no traceback for a result."""
+    from wardround.report.material import understood  # as above
+
     try:
-        return html()
+        with understood(folder):
+            return html()
     except WardroundError as error:
         return f"<p>{escape(str(error))}</p>"
 

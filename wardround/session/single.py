@@ -9,13 +9,13 @@ from typing import Any
 from wardround.build import ARMS, Arm, Design, as_begun, build, check_names, resolved
 from wardround.core.events import Note, Watch
 from wardround.data.prepare import Prepared, prepare
-from wardround.errors import PlanError
+from wardround.errors import PlanError, WardroundError
 from wardround.models.weights import digest_of
 from wardround.plan.load import dump_plan, load_plan
 from wardround.plan.schema import Plan
 from wardround.runs import provenance
 from wardround.runs.alone import alone
-from wardround.runs.folder import RunFolder, read_json, write_json, write_text
+from wardround.runs.folder import RunFolder, check_links, read_json, write_json, write_text
 from wardround.session.arm import run_arm
 from wardround.session.notebook import watching
 from wardround.session.result import RunResult
@@ -42,12 +42,15 @@ def resume(folder: Path | str, *, watch: Watch | None = None) -> RunResult:
     """Go on with the run in this folder, with the plan it was started with. A finished run is returned as it is."""
     run_folder = RunFolder(Path(folder))
     plan, begun = run_folder.plan(), run_folder.provenance()
+    if not {"arm", "site"} <= begun.keys():
+        raise WardroundError(f"{run_folder.path / 'provenance.json'} does not say which arm this was. Was it changed or damaged?")
     with watching(watch) as told:
         return reported(start(plan, prepare(plan, told), known_arm(begun["arm"]), begun["site"], run_folder, told))
 
 
 def start(plan: Plan, prepared: Prepared, arm: Arm, site: str | None, folder: RunFolder, watch: Watch) -> RunFolder:
     """Open the folder of an arm and run it, unless it has finished already."""
+    check_links(folder.path)
     open_folder(folder, plan, prepared, arm, site)
     if folder.is_finished:
         watch(Note(run=folder.name, text=f"{folder.path} has finished already; its results are used as they are."))
@@ -111,7 +114,7 @@ def data_record(prepared: Prepared) -> dict[str, Any]:
     catalogue, ledger = prepared.catalogue, prepared.ledger
     counted = {"used": 0, "skipped": 0, "failed": 0, **count(ledger.status)}
     splits = ("train", "val", "test", "test-leak")
-    return {"name": catalogue.name, "task": catalogue.task, "root_name": catalogue.root.name, "fingerprint": prepared.fingerprint,
+    return {"name": catalogue.name, "task": catalogue.task, "fingerprint": prepared.fingerprint,
             "images": len(ledger.images), **counted, "reasons": {reason: num for reason, num in count(ledger.reason).items() if reason},
             "phantom": catalogue.phantom, "licence": catalogue.licence, "citation": catalogue.citation,
             "class_counts": {split: by_class(prepared, None, split) for split in splits if len(prepared.rows(None, split))},
@@ -146,10 +149,12 @@ def _check_same(folder: RunFolder, plan: Plan, prepared: Prepared) -> None:
         raise PlanError(f"{folder.path} holds a run of another plan. Choose another folder with --out DIR, another name in the plan, or "
                         f"remove that folder. (To go on with the run in it: wardround run --resume {folder.path})")
     begun = read_json(folder.path / "provenance.json")
+    if not all(isinstance(begun.get(name), dict) for name in ("model", "data")):
+        raise WardroundError(f"{folder.path / 'provenance.json'} does not tell model and data. Was it changed or damaged?")
     if plan.model.weights and begun["model"].get("weights") != digest_of(plan.model.weights, plan.model.name):
         raise PlanError(f"{folder.path} was begun from other first weights: the file of model.weights has changed. Restore it, or start a "
                         "new run with --out DIR.")
-    if begun["data"]["fingerprint"] != prepared.fingerprint:
+    if begun["data"].get("fingerprint") != prepared.fingerprint:
         raise PlanError(f"{folder.path} was begun on other images or labels than those found now: the data folder has changed. "
                         "Restore it, or start a new run with --out DIR.")
 

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import math
 from collections.abc import Mapping
 from dataclasses import dataclass
 from typing import Any
@@ -16,13 +17,16 @@ from wardround.build import network_shape
 from wardround.core.params import FlatModel
 from wardround.data.catalogue import Task
 from wardround.data.harmonise import Greys
-from wardround.errors import WardroundError
+from wardround.data.readers.image import LIMIT_PIXELS
+from wardround.errors import AggregationError, PlanError, WardroundError
 from wardround.evaluation.temperature import scaled
 from wardround.models.build import build_model
 from wardround.plan.schema import DataPlan, ModelPlan, Recipe
-from wardround.runs.folder import RunFolder, read_json
+from wardround.runs.folder import MOST_CLASSES, RunFolder, read_json
 from wardround.training.arithmetic import Arithmetic
 from wardround.training.losses import Loss, make_loss
+
+TOY = "wardround.testing:toy_net"  # a network of ours that no table names
 
 
 @dataclass(frozen=True, kw_only=True, eq=False)
@@ -36,10 +40,29 @@ class Trained:
     arithmetic: Arithmetic
 
     @staticmethod
-    def of(folder: RunFolder) -> Trained:
-        """Read model.json and model.safetensors; WardroundError if the run has not finished."""
+    def of(folder: RunFolder, *, own_code: bool = False) -> Trained:
+        """Read model.json and model.safetensors; WardroundError if the run has not finished, or they hold something else.
+
+        own_code: a network from outside of wardround may be imported, which runs its author's program; PlanError if it is needed."""
         record = read_json(folder.path / "model.json")
+        try:
+            name = str(record["model"]["name"])
+            if ":" in name and name != TOY and not own_code:
+                raise PlanError(f"the model in {folder.path} is a program of its author's ({name}), which would be run. If you trust it: "
+                                "--own-code")
+            return Trained._of(folder, record)
+        except (KeyError, TypeError, ValueError, AttributeError, RuntimeError, AggregationError) as error:
+            raise WardroundError(f"{folder.path / 'model.json'} or model.safetensors does not hold what a run writes "
+                                 f"({type(error).__name__}: {str(error)[:200]}). Was it changed? Copy it again, or repeat the "
+                                 "run.") from error
+
+    @staticmethod
+    def _of(folder: RunFolder, record: Mapping[str, Any]) -> Trained:
+        if not all(isinstance(name, str) for name in (*record["classes"], *record["suffixes"])) or len(record["classes"]) > MOST_CLASSES:
+            raise ValueError("classes or suffixes that are no texts, or too many")
         data, task = DataPlan.model_validate(record["data"]), record["task"]
+        if data.dims == 3 and math.prod(data.patch) * data.channels > LIMIT_PIXELS:
+            raise ValueError(f"patches of {data.patch} voxels")
         norm = {"frozen": "batch"}.get(record["model"]["norm"], record["model"]["norm"])  # the same where nothing is trained
         plan = ModelPlan.model_validate({**record["model"], "weights": "", "norm": norm})  # all tensors come from the run
         model = FlatModel(build_model(plan, in_channels=data.channels, num_outputs=len(record["classes"]),

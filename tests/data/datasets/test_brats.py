@@ -116,14 +116,15 @@ def test_with_the_new_names_a_4_is_not_taken_for_enhancing_tumour(tmp_path: Path
     assert found.mask_values == {0: 0, 1: 3, 2: 1, 3: 2}
 
 
-def test_an_incomplete_case_is_left_out_by_name(tmp_path: Path, caplog: pytest.LogCaptureFixture) -> None:
+def test_incomplete_cases_are_left_out_and_counted_without_a_name(tmp_path: Path, caplog: pytest.LogCaptureFixture) -> None:
     make(tmp_path, "BraTS20_Training_001")
     make(tmp_path, "BraTS20_Training_002", PARTS[:4])
     make(tmp_path, "BraTS20_Training_003", ("flair", "t2", "seg"))
     with caplog.at_level(logging.WARNING):
         assert READER.read(tmp_path).patients.tolist() == ["BraTS20_Training_001"]
     assert "2 of 3 cases lack a file" in caplog.text
-    assert "BraTS20_Training_002 (seg), BraTS20_Training_003 (t1, t1ce)" in caplog.text
+    assert caplog.messages[-1].endswith("left out: seg 1, t1 1, t1ce 1")
+    assert "BraTS20_Training" not in caplog.text
 
 
 def test_validation_cases_alone_are_an_error_that_names_them(tmp_path: Path) -> None:

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import logging
 import re
+from collections import Counter
 from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
@@ -137,7 +138,7 @@ def _root(given: Path) -> Path | None:
 
 
 def _tell_incomplete(root: Path, found: Sequence[Case]) -> None:
-    """Log the cases that lack a file; CatalogueError if all do."""
+    """Log how many cases lack which file; CatalogueError, with their names, if all do. Names tell patients and are not logged."""
     lacking = [f"{case.folder} ({', '.join(case.lacks)})" for case in found if case.lacks]
     more = f" and {len(lacking) - _MOST_NAMED} more" if len(lacking) > _MOST_NAMED else ""
     named = ", ".join(lacking[:_MOST_NAMED]) + more
@@ -145,7 +146,9 @@ def _tell_incomplete(root: Path, found: Sequence[Case]) -> None:
         raise CatalogueError(f"{root}: none of the {len(found)} cases is complete. Each needs four sequences and a mask as NIfTI. Lacking: "
                              f"{named}. The validation sets of BraTS have no masks: name the training folder with --data DIR.")
     if lacking:
-        log.warning("%s: %d of %d cases lack a file and are left out: %s", root, len(lacking), len(found), named)
+        counts = Counter(name for case in found for name in case.lacks)
+        log.warning("data set 'brats2020': %d of %d cases lack a file and are left out: %s", len(lacking), len(found),
+                    ", ".join(f"{name} {number}" for name, number in counts.most_common()))
 
 
 def _columns(root: Path, folders: Sequence[str]) -> dict[str, np.ndarray]:

@@ -55,7 +55,7 @@ class Decathlon:
         if not pairs.images:
             raise CatalogueError(f"{root}: no file of {IMAGES} has a namesake in {MASKS}. Was the archive unpacked to its end?")
         if pairs.alone:
-            log.warning("%s: %s", root, left_out(pairs.alone))
+            log.warning("data set '%s': %s", self.name, left_out(pairs.alone))
         n = len(pairs.images)
         return Catalogue(name=self.name, root=root, classes=classes, images=text_column([f"{IMAGES}/{name}" for name in pairs.images]),
                          labels=np.zeros(n, np.int64), patients=text_column([stem(name) for name in pairs.images]),

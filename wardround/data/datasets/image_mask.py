@@ -92,7 +92,7 @@ def _places(root: Path) -> Iterator[tuple[str, str, str]]:
         if inside:
             yield *inside, split
         elif "images" in {name.lower() for name in subfolders(root / folder)}:
-            log.warning("%s: images without a folder of masks are left out", root / folder)
+            log.warning("data set 'image-mask': images without a folder of masks are left out, in '%s'", folder)
 
 
 def _folders(root: Path, prefix: str) -> tuple[str, str] | None:
@@ -116,7 +116,7 @@ def _rows(root: Path) -> list[Row]:
         rows += [Row(image=f"{images}/{image}", mask=f"{masks}/{mask}", split=split)
                  for image, mask in zip(pairs.images, pairs.masks, strict=True)]
         if pairs.alone:
-            log.warning("%s: %s", root / images, left_out(pairs.alone))
+            log.warning("data set 'image-mask': %s", left_out(pairs.alone))
     if not rows:
         raise CatalogueError(f"{root}: no image has a mask of the same name. Expected images/NAME.png with masks/NAME.png, or a mask "
                              "called NAME_mask, NAME_seg or NAME_label. Rename one side.")

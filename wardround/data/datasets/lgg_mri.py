@@ -105,10 +105,10 @@ def _slices(root: Path) -> list[Slice]:
                    for image, mask in zip(pairs.images, pairs.masks, strict=True)]
         alone += [f"{patient}/{name}" for name in pairs.alone]
     if not slices:
-        raise CatalogueError(f"{root}: no slice has both image and mask ({left_out(alone)}). Expected NAME_SLICE.tif beside "
+        raise CatalogueError(f"{root}: no slice has both image and mask ({left_out(alone)}, e.g. {alone[0]}). Expected NAME_SLICE.tif and "
                              "NAME_SLICE_mask.tif. Was the archive unpacked to its end?")
     if alone:
-        log.warning("%s: %s", root, left_out(alone))
+        log.warning("data set 'lgg-mri': %s", left_out(alone))
     return sorted(slices, key=lambda row: (row.patient, row.number))
 
 

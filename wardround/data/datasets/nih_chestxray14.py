@@ -139,11 +139,9 @@ def _report(root: Path, num_rows: int, num_images: int, num_both: int) -> None:
         raise CatalogueError(f"{root}: none of the {num_rows} rows of {_table_of(root).name} has its image ({num_images} images found). "
                              "Put the .png files into images/, or unpack images_001.tar.gz ... beside the table.")
     if num_both < num_rows:
-        _log.warning("%s: %d of %d rows of %s have no image file and are left out", root, num_rows - num_both, num_rows,
-                     _table_of(root).name)
+        _log.warning("%d of %d rows of %s have no image file and are left out", num_rows - num_both, num_rows, _table_of(root).name)
     if num_both < num_images:
-        _log.warning("%s: %d of %d images have no row in %s and are left out", root, num_images - num_both, num_images,
-                     _table_of(root).name)
+        _log.warning("%d of %d images have no row in %s and are left out", num_images - num_both, num_images, _table_of(root).name)
 
 
 def _labels(table: _Table) -> np.ndarray:

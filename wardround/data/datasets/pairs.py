@@ -44,8 +44,8 @@ def pair(place: Path, images: Sequence[str], masks: Sequence[str]) -> Pairs:
 
 
 def left_out(names: Sequence[str]) -> str:
-    """What a log line says of the files that stay out of a catalogue: their number and the first."""
-    return f"{len(names)} left out, an image without mask or a mask without image, e.g. {names[0]}"
+    """What is said of the files that stay out of a catalogue: their number. Names tell patients and are not logged."""
+    return f"{len(names)} left out, an image without mask or a mask without image"
 
 
 def _put(place: Path, held: dict[str, str], key: str, name: str) -> None:

@@ -8,6 +8,7 @@ import io
 import lzma
 import shutil
 import stat
+import struct
 import tarfile
 import zipfile
 import zlib
@@ -25,7 +26,8 @@ MOST_FILES = 2_000_000
 SMALLEST_FILE = 64  # bytes of an archive for each of its files, beside a thousand: so many empty ones would take minutes to write
 MOST_AT_ONCE = 2**24  # bytes that a tar may bring in one header, as long names and attributes
 
-_DAMAGED = (zipfile.BadZipFile, tarfile.TarError, zlib.error, lzma.LZMAError, EOFError, RuntimeError, NotImplementedError, ValueError)
+_DAMAGED = (zipfile.BadZipFile, tarfile.TarError, zlib.error, lzma.LZMAError, struct.error, EOFError, RuntimeError, ValueError, LookupError,
+            ArithmeticError)
 
 
 @dataclass(frozen=True)
@@ -109,8 +111,13 @@ def _zip_entries(archive: Path) -> Iterator[tuple[Entry, int]]:
             mode = info.external_attr >> 16
             if mode and stat.S_IFMT(mode) not in (0, stat.S_IFREG):
                 raise _refused(archive, info.filename, "is a link or device")
-            with opened.open(info) as file:
-                yield Entry(_safe(archive, info.filename), file), len(infos)
+            entry = _safe(archive, info.filename)
+            try:
+                file = opened.open(info)
+            except OSError as error:  # a place before the archive's beginning
+                raise zipfile.BadZipFile(str(error)) from error
+            with file:
+                yield Entry(entry, file), len(infos)
 
 
 def _tar_entries(archive: Path) -> Iterator[tuple[Entry, int]]:

@@ -147,7 +147,7 @@ def _read_zip(path: Path, find: Find) -> object:
                 return storages[key]
 
             return run(io.BytesIO(_entry(archive, names[0])), find, partial(_known, persistent))
-    except (zipfile.BadZipFile, NotImplementedError, RuntimeError) as error:
+    except (zipfile.BadZipFile, NotImplementedError, RuntimeError, OSError) as error:  # OSError: a place before the file's beginning
         raise ValueError(f"a damaged zip: {error}") from error
 
 

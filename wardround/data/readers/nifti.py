@@ -14,7 +14,7 @@ from wardround.data.readers.image import Image, check_size, check_unpacked, dama
 from wardround.errors import ImageError
 
 _HEAD = 540  # bytes: the header of NIfTI-2; that of NIfTI-1 has 348
-MOST_BEFORE = 2**24  # bytes before the voxels: extensions of the header, which are read whole
+MOST_BEFORE = 2**22  # bytes before the voxels: extensions of the header, which are read whole
 
 
 def read(path: Path, *, limit_pixels: int) -> Image:
@@ -62,7 +62,7 @@ def _read(path: Path, limit_pixels: int) -> Image:
 
 
 def _open(path: Path) -> Any:
-    """The file as nibabel reads NIfTI and no other format: others, like CIFTI, bring parsers of their own."""
+    """The file as nibabel reads NIfTI and no other format, whatever its name says."""
     import nibabel
 
     with (gzip.open if path.name.lower().endswith(".gz") else Path.open)(path, "rb") as file:
