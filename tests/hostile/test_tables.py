@@ -31,6 +31,7 @@ REFUSED: dict[str, tuple[Callable[[], bytes], str]] = {
     "100,000 columns": (lambda: ",".join(["image", "label", *(f"c{i}" for i in range(10**5))]).encode() + b"\n", "row 1: 100,002 cells"),
     "a row of a million cells": (lambda: b"image,label\n" + b"," * 10**6 + b"\n", "row 2: 1,000,001 cells"),
     "20,000 classes": (lambda: ("image,label\n" + "".join(f"{i}.png,l{i}\n" for i in range(20_000))).encode(), "20,000 different labels"),
+    "labels of nothing": (lambda: b"image,label\na.png,|\nb.png,|\n", "no label names a finding"),
     "a cell of 200,000 letters": (lambda: b"image,label\na.png," + b"x" * 200_000 + b"\n", "cannot be read as CSV"),
     "a quote that never ends": (lambda: b'image,label\n"a.png,x\n' + b"b.png,y\n" * 50_000, "cannot be read as CSV|cells"),
     "no text": (lambda: b"\xff\xfe\x00image", "not UTF-8|no column"),

@@ -3,13 +3,15 @@
 from __future__ import annotations
 
 import hashlib
+import io
 import pickle
+import pickletools
 import struct
 import warnings
 import zipfile
 from collections.abc import Mapping
 from pathlib import Path
-from typing import Any
+from typing import Any, BinaryIO
 
 import torch
 from safetensors import SafetensorError
@@ -22,6 +24,7 @@ from wardround.models.pretrained import PACKAGED, imagenet_file
 IMAGENET = "imagenet"
 STATISTICS = ("running_mean", "running_var", "num_batches_tracked")
 MOST_TENSORS = 20_000
+LONGEST_TEXT = 5000
 MOST_SHARED = 8  # times that a file's numbers may be in several tensors; a tensor that repeats one of them could take any memory
 KINDS = (torch.float64, torch.float32, torch.float16, torch.bfloat16, torch.int64, torch.int32, torch.int16, torch.int8, torch.uint8,
          torch.bool)
@@ -108,7 +111,26 @@ def _unpickled(path: Path) -> Any:
         with zipfile.ZipFile(path) as archive:
             if any(entry.compress_type != zipfile.ZIP_STORED for entry in archive.infolist()):
                 raise ValueError("a compressed entry")
+            for name in archive.namelist():
+                if name.endswith("data.pkl"):
+                    _check_texts(io.BytesIO(archive.read(name)), num=1)
+    else:
+        with path.open("rb") as file:
+            _check_texts(file, num=5)  # as torch.save wrote before its zip format
     return torch.load(path, map_location="cpu", weights_only=True)
+
+
+def _check_texts(file: BinaryIO, num: int) -> None:
+    """ValueError for a long name or text in the next pickles, which are listed and not run: torch's search in the message that refuses
+    it would take a time that grows with its square."""
+    for _ in range(num):
+        for opcode, argument, _ in pickletools.genops(file):
+            if isinstance(argument, str) and len(argument) > LONGEST_TEXT:
+                raise ValueError(f"a text of {len(argument):,} signs ({opcode.name})")
+        here = file.tell()
+        if here == file.seek(0, io.SEEK_END):
+            return
+        file.seek(here)
 
 
 def _check_there(path: Path) -> None:

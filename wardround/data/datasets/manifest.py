@@ -77,6 +77,9 @@ class Manifest:
         _check_columns(table)
         has_several = any(BETWEEN in label for label in table.columns["label"])
         classes = self.classes or class_order({name for label in set(table.columns["label"]) for name in _findings(label)})
+        if not classes:
+            raise CatalogueError(f"{path}: no label names a finding. Put the findings of each image into 'label', separated by "
+                                 f"'{BETWEEN}'.")
         if len(classes) > MOST_CLASSES:
             raise CatalogueError(f"{path}: {len(classes):,} different labels, more than the limit of {MOST_CLASSES:,}. Is 'label' a column "
                                  "of names or measurements? Put the class of each image there.")

@@ -65,11 +65,11 @@ def _open(path: Path) -> Any:
     """The file as nibabel reads NIfTI and no other format, whatever its name says."""
     import nibabel
 
-    with (gzip.open if path.name.lower().endswith(".gz") else Path.open)(path, "rb") as file:
-        try:
+    try:
+        with (gzip.open if path.name.lower().endswith(".gz") else Path.open)(path, "rb") as file:
             head = file.read(_HEAD)
-        except gzip.BadGzipFile:
-            head = b""
+    except gzip.BadGzipFile:
+        head = b""
     kinds: dict[int, Any] = {348: nibabel.Nifti1Image, _HEAD: nibabel.Nifti2Image}
     kind = next((kind for size, kind in kinds.items() if head[:4] in (size.to_bytes(4, "little"), size.to_bytes(4, "big"))), None)
     if kind is None:
