@@ -58,10 +58,10 @@ REFUSED: dict[str, tuple[str, Callable[[], bytes], type[WardroundError], str]] =
     "a number repeated a billion times": ("a.pt", lambda: saved({"a": torch.zeros(1).expand(10**9)}), PlanError, "far more than the file"),
     "60 KB that unpack to 64 MB": ("a.pt", lambda: repacked(saved({"a": torch.zeros(10)}), 2**26), DataError, "damaged"),
     "a name of 40 KB, in which torch would search for ten seconds": (
-        "a.pt", lambda: b"\x80\x02c" + b"x" * 20_000 + b"\n" + b"y" * 20_000 + b"\n.", DataError, "damaged"),
+        "a.pt", lambda: b"\x80\x02c" + b"x" * 20_000 + b"\n" + b"y" * 20_000 + b"\n.", PlanError, "holds Python objects"),
     "a storage of a name of 40 KB": (
         "a.pt", lambda: corpus.zipped({"archive/data.pkl": b"\x80\x02X\x40\x9c\0\0" + b"x" * 40_000 + b"\x85Q.", "archive/version": b"3"}),
-        DataError, "damaged"),
+        PlanError, "holds Python objects"),
     "a sparse tensor": ("a.pt", lambda: saved({"a": torch.eye(3).to_sparse()}), PlanError, "other numbers|Python objects"),
     "no zip": ("a.pt", lambda: b"PK\3\4" + bytes(100), DataError, "damaged"),
     "cut short": ("a.pt", lambda: saved({"a": torch.zeros(100)})[:-100], DataError, "damaged"),
