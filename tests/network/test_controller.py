@@ -24,9 +24,9 @@ from wardround.network.conduct import JobEnded
 from wardround.network.control import State
 from wardround.network.controller import GRACE_S, JobExchange, StudyController
 from wardround.network.folders import StudyFolder
-from wardround.network.gate import STUDY
 from wardround.network.jobs import TASK
 from wardround.network.parcel import KEY, PIECE, pieces, whole
+from wardround.network.startup import STUDY
 
 SITES = ("north", "south", "east")
 Reply = Callable[["Controller", Task], object]

@@ -13,10 +13,11 @@ from nvflare.apis.signal import Signal
 
 from wardround.errors import NetworkError
 from wardround.network import executor as executors
-from wardround.network.executor import SITE, SiteExecutor
+from wardround.network.executor import SiteExecutor
 from wardround.network.folders import SiteFolder
 from wardround.network.jobs import TASK
 from wardround.network.parcel import KEY, PIECE, pieces, whole
+from wardround.network.startup import SITE
 
 
 class Agent:

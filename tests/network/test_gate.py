@@ -33,7 +33,8 @@ from nvflare.private.defs import (
 from nvflare.private.fed.server.client_manager import ClientManager
 from nvflare.private.fed.utils.identity_utils import IdentityAsserter
 
-from wardround.network.gate import STUDY, Gate, refuse_revoked
+from wardround.network.gate import Gate, refuse_revoked
+from wardround.network.startup import STUDY
 
 
 class Server:

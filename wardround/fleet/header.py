@@ -15,6 +15,7 @@ from typing import Any, NoReturn
 
 import numpy as np
 
+from wardround.core.untrusted import is_deep
 from wardround.errors import WireError
 
 DTYPES: Mapping[str, type[np.generic]] = {"F32": np.float32, "F64": np.float64, "I64": np.int64, "U8": np.uint8, "BOOL": np.bool_}
@@ -120,7 +121,7 @@ def _json(text: str | bytes, what: str) -> dict[str, Any]:
         found = json.loads(text, object_pairs_hook=_unique)
     except (ValueError, RecursionError) as error:
         refuse(f"{what} is not JSON ({str(error)[:100]})")
-    if not isinstance(found, dict) or _is_deep(found, MAX_DEPTH):
+    if not isinstance(found, dict) or is_deep(found, MAX_DEPTH):
         refuse(f"{what} is not a JSON object of at most {MAX_DEPTH} levels")
     return found
 
@@ -130,12 +131,6 @@ def _unique(pairs: list[tuple[str, Any]]) -> dict[str, Any]:
     if len(found) != len(pairs):
         raise ValueError("a key comes twice")
     return found
-
-
-def _is_deep(value: Any, levels: int) -> bool:
-    if not isinstance(value, dict | list):
-        return False
-    return not levels or any(_is_deep(entry, levels - 1) for entry in (value.values() if isinstance(value, dict) else value))
 
 
 def short(value: Any) -> str:

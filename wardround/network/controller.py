@@ -23,9 +23,9 @@ from wardround.fleet.nvflare import Lost
 from wardround.network.auditlog import AuditLog
 from wardround.network.control import State
 from wardround.network.folders import StudyFolder
-from wardround.network.gate import STUDY
 from wardround.network.jobs import TASK
 from wardround.network.parcel import KEY, pieces, whole
+from wardround.network.startup import STUDY
 
 TICK_S = 0.05
 GRACE_S = 5.0  # after the site's own deadline, for its answer to travel

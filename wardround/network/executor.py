@@ -20,8 +20,7 @@ from wardround.network.agent import MAX_BYTES, SiteAgent
 from wardround.network.folders import SiteFolder
 from wardround.network.jobs import TASK
 from wardround.network.parcel import KEY, pieces, whole
-
-SITE = "WARDROUND_SITE"  # environment: the site's folder
+from wardround.network.startup import SITE
 
 
 class SiteExecutor(Executor):  # type: ignore[misc]

@@ -31,8 +31,8 @@ from wardround.network import authority, keys
 from wardround.network.auditlog import AuditLog
 from wardround.network.control import State
 from wardround.network.folders import StudyFolder
+from wardround.network.startup import STUDY
 
-STUDY = "WARDROUND_STUDY"  # environment: the study's folder
 Refusal = Callable[[str, str, datetime], str | None]  # (name, serial, end) -> why the holder may not come in
 
 

@@ -31,7 +31,7 @@ from wardround.network.jobs import write_job
 from wardround.network.patience import Patience
 from wardround.network.pulse import Pulse
 from wardround.network.servant import Servant, end_all, is_listening, obstacle, settings
-from wardround.network.startup import LOG_BYTES, coordinator_of, write_admin, write_server
+from wardround.network.startup import LOG_BYTES, STUDY, coordinator_of, write_admin, write_server
 from wardround.network.watchman import SERVER_ROUTINE, Watchman
 from wardround.runs.alone import alone
 
@@ -64,7 +64,7 @@ class StudyHub:
         self._server = Servant(module=SERVER, workspace=study.server, output=study.state / "server.log",
                                arguments=("-s", "fed_server.json", "--set", "secure_train=true", "config_folder=config",
                                           f"org={self.record['name']}"),
-                               environment=settings(WARDROUND_STUDY=str(study.path)))
+                               environment=settings(**{STUDY: str(study.path)}))
 
     def serve(self, *, stays: bool = False) -> None:
         """Run the study. stays: go on serving when the run is over, for a service that is started with the machine."""

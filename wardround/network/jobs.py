@@ -2,12 +2,12 @@
 
 from __future__ import annotations
 
-import json
 import shutil
 from collections.abc import Sequence
 from pathlib import Path
 
 from wardround.network.startup import CONTROLLER, EXECUTOR
+from wardround.runs.folder import write_json
 
 TASK = "order"
 POLL_S = 0.1  # how often a site asks for its next order
@@ -32,5 +32,5 @@ def write_job(folder: Path, sites: Sequence[str]) -> Path:
             "task_data_filters": [], "task_result_filters": [], "components": []},
     }
     for path, value in files.items():
-        path.write_text(json.dumps(value, indent=1))
+        write_json(path, value)
     return folder

@@ -19,7 +19,7 @@ from wardround.network.auditlog import AuditLog
 from wardround.network.folders import SiteFolder
 from wardround.network.kits import expiring
 from wardround.network.servant import Servant, end_all, settings
-from wardround.network.startup import HEARTBEAT_S, write_site
+from wardround.network.startup import HEARTBEAT_S, SITE, write_site
 from wardround.network.watchman import SITE_ROUTINE, Watchman
 from wardround.runs.alone import alone
 
@@ -59,7 +59,7 @@ def serve(site: SiteFolder, watch: Watch) -> None:
     servant = Servant(module=CLIENT, workspace=workspace, output=site.state / "client.log",
                       arguments=("-s", "fed_client.json", "--set", "secure_train=true", "config_folder=config",
                                  f"heart_beat_interval={HEARTBEAT_S}", f"org={record['study']}", f"uid={record['site']}"),
-                      environment=settings(WARDROUND_SITE=str(folder)))
+                      environment=settings(**{SITE: str(folder)}))
     with ExitStack() as stack:
         try:
             stack.enter_context(alone(site.state))

@@ -6,16 +6,17 @@ log streaming to those with an admin role; here nobody has them (tests/network/t
 
 from __future__ import annotations
 
-import json
 import shutil
 from collections.abc import Mapping, Sequence
 from pathlib import Path
 from typing import Any
 
 from wardround.network.folders import SiteFolder, StudyFolder
+from wardround.runs.folder import write_json
 
 CONTROLLER = "wardround.network.controller.StudyController"
 EXECUTOR = "wardround.network.executor.SiteExecutor"
+STUDY, SITE = "WARDROUND_STUDY", "WARDROUND_SITE"  # environment of NVFLARE's processes: the study's folder, the site's
 DEAD_AFTER_S = 15  # without a heartbeat; a site beats every HEARTBEAT_S
 HEARTBEAT_S = 4
 LOG_BYTES = 4 * 1024**2
@@ -39,15 +40,15 @@ def coordinator_of(study: str) -> str:
 def write_server(study: StudyFolder) -> None:
     """The server's workspace. Its port for sites is the study's; the coordinator's own listens on this machine only."""
     record = study.record()
-    startup, local = _fresh(study.server, study.authority, key="server", named="server")
-    _write(startup / "fed_server.json", {
+    startup, local = _fresh(study.server, "server", study.authority / "server.crt", study.authority / "server.key", study.authority)
+    write_json(startup / "fed_server.json", {
         "format_version": 2, "require_signed_jobs": False, "client_outcome_wait_timeout": 3.0,
         "servers": [{"name": record["name"], "service": {"target": f"{record['host']}:{record['port']}", "scheme": "http"},
                      "admin_server": record["host"], "admin_host": "127.0.0.1", "admin_port": record["admin_port"],
                      "ssl_private_key": "server.key", "ssl_cert": "server.crt", "ssl_root_cert": "rootCA.pem",
                      "connection_security": "mtls"}]})
     storage = study.server.absolute() / "storage"  # the server works in a folder of its own
-    _write(local / "resources.json", {
+    write_json(local / "resources.json", {
         "format_version": 2, **_only(CONTROLLER),
         "servers": [{"admin_storage": "transfer", "max_num_clients": 100, "heart_beat_timeout": DEAD_AFTER_S, "admin_timeout": 10.0}],
         "snapshot_persistor": {"path": "nvflare.app_common.state_persistors.storage_state_persistor.StorageStatePersistor",
@@ -60,33 +61,33 @@ def write_server(study: StudyFolder) -> None:
             _component("job_store", "nvflare.app_common.storages.filesystem_storage.FilesystemStorage"),
             _component("process_launcher", "wardround.network.launcher.ServerLauncher"),
             _component("gate", "wardround.network.gate.Gate")]})
-    _write(local / "authorization.json", {"format_version": "1.0", "permissions": {"project_admin": COORDINATOR}})
+    write_json(local / "authorization.json", {"format_version": "1.0", "permissions": {"project_admin": COORDINATOR}})
 
 
 def write_admin(study: StudyFolder) -> None:
     """What the hub connects to the server with."""
     record = study.record()
-    startup, local = _fresh(study.admin, study.authority, key="admin", named="client")
-    _write(startup / "fed_admin.json", {"format_version": 1, "admin": {
+    startup, local = _fresh(study.admin, "client", study.authority / "admin.crt", study.authority / "admin.key", study.authority)
+    write_json(startup / "fed_admin.json", {"format_version": 1, "admin": {
         "project_name": record["name"], "username": coordinator_of(record["name"]), "server_identity": record["host"], "scheme": "http",
         "host": "127.0.0.1", "port": record["admin_port"], "connection_security": "mtls", "uid_source": "user_input",
         "with_file_transfer": True, "upload_dir": "transfer", "download_dir": "transfer", "client_key": "client.key",
         "client_cert": "client.crt", "ca_cert": "rootCA.pem"}})
-    _write(local / "resources.json", {"format_version": 1, "admin": {
+    write_json(local / "resources.json", {"format_version": 1, "admin": {
         "idle_timeout": 1e9, "login_timeout": 10.0, "with_debug": False, "authenticate_msg_timeout": 5.0, "prompt": "> "}})
 
 
 def write_site(site: SiteFolder) -> None:
     """A site's workspace. local/ is the hospital's: the coordinator may start and end jobs of our one executor there, and nothing else."""
     record = site.record()
-    startup, local = _fresh(site.flare, site.path, key="key", named="client")
-    _write(startup / "fed_client.json", {
+    startup, local = _fresh(site.flare, "client", site.path / "site.crt", site.key_file, site.path)
+    write_json(startup / "fed_client.json", {
         "format_version": 2,
         "servers": [{"name": record["study"], "identity": record["host"],
                      "service": {"target": f"{record['host']}:{record['port']}", "scheme": "http"}}],
         "client": {"ssl_private_key": "client.key", "ssl_cert": "client.crt", "ssl_root_cert": "rootCA.pem", "fqsn": record["site"],
                    "is_leaf": True, "connection_security": "mtls"}})
-    _write(local / "resources.json", {
+    write_json(local / "resources.json", {
         "format_version": 2, **_only(EXECUTOR), "allow_log_streaming": False,
         "client": {"retry_timeout": 30, "compression": "Gzip"},
         "components": [
@@ -95,25 +96,24 @@ def write_site(site: SiteFolder) -> None:
                        "nvflare.app_common.resource_consumers.passthrough_resource_consumer.PassthroughResourceConsumer"),
             _component("process_launcher", "wardround.network.launcher.SiteLauncher")]})
     allowed = {**NOTHING, "submit_job": "any", "manage_job": "any"}
-    _write(local / "authorization.json", {"format_version": "1.0", "permissions": {"project_admin": allowed}})
+    write_json(local / "authorization.json", {"format_version": "1.0", "permissions": {"project_admin": allowed}})
 
 
-def _fresh(workspace: Path, certificates: Path, *, key: str, named: str) -> tuple[Path, Path]:
-    """startup/ with the certificates NAMED.crt and NAMED.key, and local/ with the log's settings; what earlier jobs left stays."""
+def _fresh(workspace: Path, named: str, certificate: Path, key: Path, authority: Path) -> tuple[Path, Path]:
+    """startup/ with NAMED.crt, NAMED.key and the root of `authority`, local/ with settings of log and lines; what jobs left stays."""
     startup, local = workspace / "startup", workspace / "local"
     for folder in (startup, local):
         if folder.exists():
             shutil.rmtree(folder)
         folder.mkdir(parents=True, mode=0o700)
-    sources = ("site.crt", "key.pem") if key == "key" else (f"{key}.crt", f"{key}.key")
-    for source, ending in zip(sources, ("crt", "key"), strict=True):
+    for source, ending in ((certificate, "crt"), (key, "key")):
         target = startup / f"{named}.{ending}"
         target.touch(mode=0o600)
-        target.write_bytes((certificates / source).read_bytes())
-    (startup / "rootCA.pem").write_bytes((certificates / "root.crt").read_bytes())
-    _write(local / "log_config.json", LOGGING)
-    _write(local / "comm_config.json", SLOW_LINES)
-    _write(local / "privacy.json", {"scopes": [{"name": "all"}], "default_scope": "all"})
+        target.write_bytes(source.read_bytes())
+    (startup / "rootCA.pem").write_bytes((authority / "root.crt").read_bytes())
+    write_json(local / "log_config.json", LOGGING)
+    write_json(local / "comm_config.json", SLOW_LINES)
+    write_json(local / "privacy.json", {"scopes": [{"name": "all"}], "default_scope": "all"})
     return startup, local
 
 
@@ -128,10 +128,6 @@ def _component(name: str, path: str, **arguments: Any) -> dict[str, Any]:
 
 def _storage(folder: Path) -> dict[str, Any]:
     return {"path": "nvflare.app_common.storages.filesystem_storage.FilesystemStorage", "args": {"root_dir": str(folder), "uri_root": "/"}}
-
-
-def _write(path: Path, value: Mapping[str, Any]) -> None:
-    path.write_text(json.dumps(value, indent=1))
 
 
 def _handler(name: str, level: str) -> dict[str, Any]:
