@@ -33,7 +33,7 @@ from wardround.evaluation.segmentation import headline_regions, scored_regions
 from wardround.lookup import suggestion
 from wardround.models import MODELS
 from wardround.models.build import build_model
-from wardround.plan.schema import AggregationPlan, CohortPlan, DataPlan, ExchangePlan, Plan, StrategyPlan
+from wardround.plan.schema import AggregationPlan, AttackPlan, CohortPlan, DataPlan, ExchangePlan, Plan, PrivacyPlan, StrategyPlan
 from wardround.sites.classify import classify
 from wardround.sites.examine import Examine
 from wardround.sites.segment import examine
@@ -177,7 +177,8 @@ def class_weights(catalogue: Catalogue, rows: Mapping[str, SiteRows]) -> np.ndar
 
 
 def plan_of_arm(plan: Plan, arm: Arm, num_sites: int) -> Plan:
-    """The plan as one arm runs it: equal gradient steps per image, plain training where there is nobody to federate with or to fear.
+    """The plan as one arm runs it: equal gradient steps per image, plain training where there is nobody to federate with, to fear
+    or to hide from.
 
     A one-site arm keeps its optimiser over the rounds, as ordinary training does. Pooled takes num_sites times local_steps, for it
     holds all sites' images; local_epochs need no such change. With recipe.single_step a strategy that optimises at the server stays:
@@ -190,7 +191,8 @@ def plan_of_arm(plan: Plan, arm: Arm, num_sites: int) -> Plan:
         changes["local_steps"] = plan.recipe.local_steps * num_sites
     is_kept = plan.recipe.single_step and getattr(STRATEGIES.find(plan.strategy.name), "optimises", False)
     return plan.model_copy(update={"recipe": plan.recipe.model_copy(update=changes), "cohort": CohortPlan(), "exchange": ExchangePlan(),
-                                   "aggregation": AggregationPlan(), "strategy": plan.strategy if is_kept else StrategyPlan()})
+                                   "aggregation": AggregationPlan(), "privacy": PrivacyPlan(), "attack": AttackPlan(),
+                                   "strategy": plan.strategy if is_kept else StrategyPlan()})
 
 
 def rows_of_arm(prepared: Prepared, arm: Arm, site: str | None) -> dict[str, SiteRows]:

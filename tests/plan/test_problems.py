@@ -8,5 +8,5 @@ def test_every_section_lists_its_keys() -> None:
     assert keys[""] == ["name", "title", "seed"]
     assert keys["cohort"] == ["fraction", "min_sites", "deadline_s"]
     assert set(keys) == {"", "data", "split", "sites", "model", "recipe", "augment", "rounds", "cohort", "strategy",
-                         "aggregation", "exchange",
+                         "aggregation", "privacy", "attack", "exchange",
                          "engine", "evaluation"}

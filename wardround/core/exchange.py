@@ -46,7 +46,7 @@ class Order(Message):
 class Update(Message):
     """What comes back: local minus global. `delta` may be a view that is valid only until the next reply is asked for.
 
-    train_loss: mean over the round's batches. seconds: time the site's training took. sent_bytes: set where less travels than the
+    train_loss: mean over the round's batches; None where the plan's privacy keeps it at the site. seconds: time the site's training took. sent_bytes: set where less travels than the
     arrays whole: compressed, or with parts that stay at the site.
     """
 
@@ -54,9 +54,18 @@ class Update(Message):
     num_examples: int
     delta: Params
     num_steps: int
-    train_loss: float
+    train_loss: float | None
     seconds: float = 0.0
     sent_bytes: int | None = None
+
+
+@dataclass(frozen=True, kw_only=True)
+class Summed(Update):
+    """The mean of several sites' updates, of which nobody has seen a single one (secure aggregation).
+
+    site: a name for them together. members: whose updates are in it. num_examples: 1, so that the mean of it alone is itself."""
+
+    members: tuple[str, ...]
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -96,6 +105,12 @@ class SiteFailed:
 
     site: str
     reason: str
+
+
+def told_loss(update: Update) -> float:
+    """The update's train_loss, for strategies that weigh sites by it; the plan saw to it that sites tell it."""
+    assert update.train_loss is not None
+    return update.train_loss
 
 
 Filter = Callable[[Update, dict[str, Tensor], Generator], Update]  # at the site, which may remember something: its memory

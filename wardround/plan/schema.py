@@ -17,6 +17,7 @@ Positive = Annotated[float, Field(gt=0)]
 PartitionName = Literal["iid", "dirichlet", "shards", "quantity", "missing-classes", "feature-shift", "column", "folders"]
 RuleName = Literal["mean", "median", "trimmed-mean", "krum", "multi-krum", "bulyan", "geometric-median", "centred-clipping", "norm-bound",
                    "nnm-trimmed", "fltrust"]
+AttackName = Literal["none", "label-flip", "backdoor", "sign-flip", "gaussian", "inner-product", "alie", "min-max"]
 MetricName = Literal["loss", "accuracy", "balanced_accuracy", "auroc", "dice"]
 
 
@@ -169,6 +170,35 @@ class AggregationPlan(Section):
     iterations: int = Field(1, ge=1)  # centred-clipping: how often the centre moves
     smoothing: Positive = 1e-6  # geometric-median: smallest distance that counts, as a share of the middle one
     root: str = ""  # fltrust: the site whose images somebody vouches for
+    weights: Literal["examples", "equal"] = "examples"  # mean: sites count by their training images, or all alike
+    secure: bool = False  # secure aggregation: the server sees the masked sum of at least three sites and no single update
+    secure_range: Positive = 1.0  # secure: largest change of one number that is told apart; most training stays far below
+
+
+class PrivacyPlan(Section):
+    """Differential privacy of what training tells. Noise comes from the operating system, never from the seed."""
+
+    unit: Literal["none", "image", "patient", "site"] = "none"  # what is hidden: an image or a patient of a site (DP-SGD there), or a site
+    epsilon: Positive = 8.0  # budget of the whole run; a site stops before it is passed
+    delta: Annotated[float, Field(gt=0, lt=1)] | None = None  # none: the smaller of 1e-5 and a tenth of one unit's share
+    noise_multiplier: Positive | None = None  # noise by the clip norm; none: the least with which all rounds fit into epsilon
+    clip_norm: Positive = 1.0  # L2 bound: of a unit's gradient in a step, or of a site's change in a round
+    physical_batch: int = Field(64, ge=1)  # images whose gradients are in memory at once
+    images_per_patient: int = Field(4, ge=1)  # patient: so many of a patient's images, drawn anew, make its gradient of a step
+
+
+class AttackPlan(Section):
+    """Malicious sites, in simulations only: what harm they do, and whether the aggregation withstands them."""
+
+    kind: AttackName = "none"  # attacks/: a file an attack, with its source
+    share: Share = 0.2  # of the sites are malicious, rounded to the nearest number, at least one
+    sites: tuple[str, ...] = ()  # which; empty: so many as `share` says, drawn by the plan's seed
+    from_round: int = Field(1, ge=1)  # they behave until then
+    strength: Positive | None = None  # factor of the malicious change; none: the attack's own (docs/security.md)
+    source: str = ""  # label-flip: class whose images are called `target`; empty: every class c becomes C - 1 - c
+    target: str = ""  # label-flip, backdoor: class that the images are called; empty: the first
+    poisoned: Share = 0.5  # backdoor: share of a malicious site's batch that carries the patch
+    patch: Share = 0.1  # backdoor: side of the patch, as a share of the image's
 
 
 class EnginePlan(Section):
@@ -206,6 +236,8 @@ class Plan(Section):
     cohort: CohortPlan = CohortPlan()
     strategy: StrategyPlan = StrategyPlan()
     aggregation: AggregationPlan = AggregationPlan()
+    privacy: PrivacyPlan = PrivacyPlan()
+    attack: AttackPlan = AttackPlan()
     exchange: ExchangePlan = ExchangePlan()
     engine: EnginePlan = EnginePlan()
     evaluation: EvaluationPlan = EvaluationPlan()

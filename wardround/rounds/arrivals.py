@@ -1,4 +1,6 @@
-"""Updates are checked on arrival: a bad one is left out with its site named, and too few good ones stop the round."""
+"""Updates are checked on arrival: a bad one is left out with its site named, and too few good ones stop the round.
+
+A secure sum is one reply that stands for all its members; of them nothing but their names is known."""
 
 from __future__ import annotations
 
@@ -8,18 +10,21 @@ from math import isfinite
 
 import torch
 
-from wardround.core.exchange import Order, SiteFailed, Update
+from wardround.core.exchange import Order, SiteFailed, Summed, Update
 from wardround.core.params import Params
 from wardround.errors import TooFewSites
 
 
 @dataclass(kw_only=True)
 class Arrivals:
-    """What a round's replies came to, filled while the aggregator reads `accepted`."""
+    """What a round's replies came to, filled while the aggregator reads `accepted`.
+
+    members: sites whose updates were accepted. losses, norms: of those that tell them."""
 
     order: Order
     sites: Mapping[str, int]  # declared training images
     min_sites: int
+    members: list[str] = field(default_factory=list)
     losses: dict[str, float] = field(default_factory=dict)
     norms: dict[str, float] = field(default_factory=dict)
     num_examples: dict[str, int] = field(default_factory=dict)
@@ -35,21 +40,26 @@ class Arrivals:
             if reason is not None or isinstance(reply, SiteFailed):
                 self.failed[reply.site] = reason or "no reason given"
                 continue
-            self.losses[reply.site] = reply.train_loss
-            self.norms[reply.site] = norms["delta"]
-            self.num_examples[reply.site] = reply.num_examples
+            if isinstance(reply, Summed):
+                self.members.extend(reply.members)
+            else:
+                self.members.append(reply.site)
+                self.norms[reply.site] = norms["delta"]
+                self.num_examples[reply.site] = reply.num_examples
+            if reply.train_loss is not None:
+                self.losses[reply.site] = reply.train_loss
             self.bytes_up += reply.num_bytes
             self.train_seconds += reply.seconds
             yield reply
-        if len(self.losses) < self.min_sites:
+        if len(self.members) < self.min_sites:
             causes = "; ".join(f"{site}: {reason}" for site, reason in self.failed.items()) or "no site was asked"
-            raise TooFewSites(f"round {self.order.round}: {len(self.losses)} of {len(self.sites)} sites sent a usable update, the plan "
+            raise TooFewSites(f"round {self.order.round}: {len(self.members)} of {len(self.sites)} sites sent a usable update, the plan "
                               f"needs cohort.min_sites = {self.min_sites}. {causes}")
 
     @property
     def train_loss(self) -> float:
-        """Mean over the images of the sites that took part."""
-        total = sum(self.num_examples.values())
+        """Mean over the images of the sites that tell their loss; NaN if none does."""
+        total = sum(self.num_examples[site] for site in self.losses)
         return sum(loss * self.num_examples[site] for site, loss in self.losses.items()) / total if total else float("nan")
 
 
@@ -60,9 +70,12 @@ def norms_of(update: Update) -> dict[str, float]:
 
 def fault(update: Update, order: Order, sites: Mapping[str, int], norms: Mapping[str, float]) -> str | None:
     """What is wrong with an update, or None. norms: see norms_of."""
-    if update.site not in sites:
+    if isinstance(update, Summed):
+        if strange := [site for site in update.members if site not in sites] or len(set(update.members)) < len(update.members):
+            return f"a sum of sites that are none of this run, or counted twice: {strange}"
+    elif update.site not in sites:
         return f"not a site of this run: {update.site!r}"
-    if update.num_examples != sites[update.site] or update.num_examples <= 0:
+    elif update.num_examples != sites[update.site] or update.num_examples <= 0:
         return f"claims {update.num_examples} training images, declared {sites[update.site]}"
     for name, norm in norms.items():
         value: Params = getattr(update, name)
@@ -70,7 +83,7 @@ def fault(update: Update, order: Order, sites: Mapping[str, int], norms: Mapping
             return f"{name} has other tensors than the model (names or shapes differ)"
         if not is_finite(value, norm):
             return f"{name} holds NaN or infinite numbers: training diverged (a lower recipe.lr or clip_norm helps) or it is damaged"
-    if not isfinite(update.train_loss):  # some strategies weigh sites by it
+    if update.train_loss is not None and not isfinite(update.train_loss):  # some strategies weigh sites by it
         return f"its training loss is {update.train_loss}: training diverged (a lower recipe.lr or clip_norm helps)"
     return None
 

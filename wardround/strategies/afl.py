@@ -8,7 +8,7 @@ from itertools import accumulate
 from typing import cast
 
 from wardround.aggregation.mean import mean
-from wardround.core.exchange import Update
+from wardround.core.exchange import Update, told_loss
 from wardround.core.params import Params
 from wardround.core.state import State
 from wardround.errors import AggregationError, PlanError
@@ -57,7 +57,7 @@ class AFL(FedAvg):
                 num_examples += update.num_examples
             change.add_(update.delta, alpha=masses[update.site])
             weights += masses[update.site]
-            losses[update.site] = update.train_loss
+            losses[update.site] = told_loss(update)
         if not losses:
             raise AggregationError("no site sent an update that can be used")
         if weights:  # 0 where only sites without a share replied: they move nothing

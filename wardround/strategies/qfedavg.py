@@ -6,7 +6,7 @@ from collections.abc import Iterable
 from dataclasses import dataclass, replace
 
 from wardround.aggregation.mean import mean
-from wardround.core.exchange import Update
+from wardround.core.exchange import Update, told_loss
 from wardround.core.state import State
 from wardround.errors import AggregationError, PlanError
 from wardround.strategies.fedavg import FedAvg
@@ -40,7 +40,7 @@ class QFedAvg(FedAvg):
         change = state.params.zeros()
         weights, steps = 0.0, 0.0  # sum of F_k^q, of h_k
         for update in updates:
-            loss = max(update.train_loss, LEAST_LOSS)
+            loss = max(told_loss(update), LEAST_LOSS)
             weight = loss**self.q
             change.add_(update.delta, alpha=weight)
             weights += weight
