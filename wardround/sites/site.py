@@ -11,6 +11,7 @@ import numpy as np
 import torch
 from torch import Tensor
 
+from wardround.attacks.poison import Poison
 from wardround.core.exchange import EvaluateOrder, Order, Rows, SiteReport
 from wardround.core.params import FlatModel, Params
 from wardround.data.feeds import Feed
@@ -59,6 +60,7 @@ class Bench:
     num_classes: int
     labels: Tensor | None = None  # (n,) int64 class of each row, where images have one class each
     buffers: dict[str, Tensor] = field(default_factory=dict)  # of optimisers, kept from site to site for their memory only
+    poison: Poison | None = None  # simulations of malicious sites only
 
 
 class Seams(TypedDict, total=False):
@@ -140,8 +142,11 @@ class Site:
         """This round's batches: each image once an epoch, epochs run on from round to round, sizes within an epoch differ by <= 1."""
         if self.num_train == 0:
             raise SiteError(f"site '{self.name}' has no training images")
+        poison = self.bench.poison
         for step, rows in self._dealt(order):
             images, truth = self.bench.feed.batch(rows, torch_stream(self.bench.seed, "augment", self.name, step))
+            if poison is not None and poison.applies(self.name, order.round):
+                images, truth = poison.change(images, truth, stream(self.bench.seed, "poison", self.name, step))
             yield images.to(self._device), truth.to(self._device)
 
     def evaluate(self, order: EvaluateOrder) -> SiteReport:
