@@ -11,6 +11,7 @@ from torch import Generator, Tensor
 
 from wardround.core.params import Params
 from wardround.core.tally import Tally
+from wardround.errors import AggregationError
 from wardround.plan.schema import Recipe
 
 Rows = Literal["train", "val", "test"]
@@ -46,8 +47,8 @@ class Order(Message):
 class Update(Message):
     """What comes back: local minus global. `delta` may be a view that is valid only until the next reply is asked for.
 
-    train_loss: mean over the round's batches; None where the plan's privacy keeps it at the site. seconds: time the site's training took. sent_bytes: set where less travels than the
-    arrays whole: compressed, or with parts that stay at the site.
+    train_loss: mean over the round's batches; None where the plan's privacy keeps it at the site. seconds: time the site's training
+    took. sent_bytes: set where less travels than the arrays whole: compressed, or with parts that stay at the site.
     """
 
     site: str
@@ -109,7 +110,8 @@ class SiteFailed:
 
 def told_loss(update: Update) -> float:
     """The update's train_loss, for strategies that weigh sites by it; the plan saw to it that sites tell it."""
-    assert update.train_loss is not None
+    if update.train_loss is None:
+        raise AggregationError(f"site '{update.site}' keeps its training loss to itself, and this strategy weighs sites by it")
     return update.train_loss
 
 
