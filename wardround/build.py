@@ -34,6 +34,7 @@ from wardround.lookup import suggestion
 from wardround.models import MODELS
 from wardround.models.build import build_model
 from wardround.plan.schema import AggregationPlan, AttackPlan, CohortPlan, DataPlan, ExchangePlan, Plan, PrivacyPlan, StrategyPlan
+from wardround.privacy.conflicts import check_conflicts
 from wardround.sites.classify import classify
 from wardround.sites.examine import Examine
 from wardround.sites.segment import examine
@@ -214,6 +215,7 @@ def rows_of_arm(prepared: Prepared, arm: Arm, site: str | None) -> dict[str, Sit
 def check_names(plan: Plan) -> None:
     """Refuse, before any image is read, names that are not known and what this machine cannot compute."""
     MODELS.find(plan.model.name)
+    check_conflicts(plan)
     build_strategy(plan)
     if plan.data.harmonise != "none" and (plan.data.dims == 3 or DATASETS.find(plan.data.dataset).task == "segmentation"):
         raise PlanError(f"data.harmonise = '{plan.data.harmonise}' maps the 256 grey values of pictures with labels. Leave it out: volumes "

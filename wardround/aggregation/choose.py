@@ -7,7 +7,7 @@ from functools import partial
 
 from wardround.aggregation import bulyan, clipping, fltrust, geomed, krum, median, nnm, trimmed
 from wardround.aggregation.limits import Limit
-from wardround.aggregation.mean import mean
+from wardround.aggregation.mean import equal_mean, mean
 from wardround.aggregation.norm_bound import norm_bound
 from wardround.aggregation.robust import Robust, Rule
 from wardround.core.exchange import Aggregator
@@ -34,7 +34,9 @@ MEANINGS: Mapping[RuleName, str] = {
 
 def make_combine(plan: AggregationPlan) -> Aggregator:
     """The plan's rule as a strategy's `combine`."""
-    return mean if plan.rule == "mean" else Robust(rule=_rule(plan))
+    if plan.rule == "mean":
+        return mean if plan.weights == "examples" else equal_mean
+    return Robust(rule=_rule(plan))
 
 
 def in_words(plan: AggregationPlan) -> str:

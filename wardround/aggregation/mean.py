@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Iterable
+from dataclasses import replace
 
 from wardround.core.exchange import Update
 from wardround.core.params import Params
@@ -27,3 +28,8 @@ def mean(updates: Iterable[Update]) -> Params:
         raise AggregationError("no site sent an update that can be used")
     total.flat.div_(num_examples)
     return total
+
+
+def equal_mean(updates: Iterable[Update]) -> Params:
+    """The mean in which all sites count alike, whatever number of images they have."""
+    return mean(replace(update, num_examples=1) for update in updates)
