@@ -56,17 +56,27 @@ def suspicion_of(strategy: Strategy) -> Scores:
 
 
 def judge(plan: Plan, strategy: Strategy, fleet: Fleet, course: Course, event: RoundFinished) -> tuple[Course, RoundFinished]:
-    """Evaluate on every site's validation rows, keep the best round, and complete the round's event.
+    """Evaluate on every site's validation rows, keep the best round, and complete the round's event."""
+    course, by_site, failed = assessed(plan, strategy, fleet, course)
+    told = {site: from_tally(tally) for site, tally in by_site.items()} if len(by_site) <= MAX_TOLD else {}
+    event = replace(event, val=from_tally(total(list(by_site.values()))), val_by_site=told,
+                    failed={**failed, **event.failed}, is_best=course.num_waited == 0)
+    return course, event
+
+
+def judge_last(plan: Plan, strategy: Strategy, fleet: Fleet, course: Course) -> Course:
+    """The course of a run that ends before its plan says, with its last round evaluated: that was not due, but a last round always is."""
+    return course if is_due(course.state.round, plan.rounds) else assessed(plan, strategy, fleet, course)[0]
+
+
+def assessed(plan: Plan, strategy: Strategy, fleet: Fleet, course: Course) -> tuple[Course, dict[str, Tally], dict[str, str]]:
+    """The course after an evaluation on every site's validation rows, with `validate`'s findings.
 
     Of personal models the last round is kept: what sites remembered in an earlier one is gone."""
     is_personal = isinstance(strategy, Personal)
     by_site, failed = validate(fleet, EvaluateOrder(round=course.state.round, params=course.answer, is_personal=is_personal))
-    scores = from_tally(total(list(by_site.values())))
-    course = course.judged(score_of(scores, plan.rounds.metric), keeps_last=is_personal)
-    told = {site: from_tally(tally) for site, tally in by_site.items()} if len(by_site) <= MAX_TOLD else {}
-    event = replace(event, val=scores, val_by_site=told,
-                    failed={**failed, **event.failed}, is_best=course.num_waited == 0)
-    return course, event
+    score = score_of(from_tally(total(list(by_site.values()))), plan.rounds.metric)
+    return course.judged(score, keeps_last=is_personal), by_site, failed
 
 
 def validate(fleet: Fleet, order: EvaluateOrder) -> tuple[dict[str, Tally], dict[str, str]]:
