@@ -14,6 +14,7 @@ import numpy as np
 import torch
 
 from wardround.aggregation.choose import check_plan, check_sites, make_combine
+from wardround.attacks.choose import check_attack, make_poison
 from wardround.compression.filter import make_filter
 from wardround.core.events import Watch, silent
 from wardround.core.exchange import Aggregator, Filter
@@ -98,7 +99,8 @@ class ArmBlueprint(Design):
         feed = self.feed.on(device, room=room_for_images(self.plan, device))
         return Bench(model=self.model(), feed=feed, loss=loss, examine=self._examine(feed, loss, device), seed=self.plan.seed,
                      arithmetic=arithmetic_of(self.plan), num_classes=len(self.classes),
-                     labels=feed.labels if isinstance(feed, ImageFeed) and feed.labels.ndim == 1 else None)
+                     labels=feed.labels if isinstance(feed, ImageFeed) and feed.labels.ndim == 1 else None,
+                     poison=make_poison(self.plan.attack, list(self.rows), self.classes, self.plan.seed))
 
     def _examine(self, feed: Feed, loss: Loss, device: torch.device) -> Examine:
         num_classes = len(self.classes)
@@ -216,6 +218,7 @@ def check_names(plan: Plan) -> None:
     """Refuse, before any image is read, names that are not known and what this machine cannot compute."""
     MODELS.find(plan.model.name)
     check_conflicts(plan)
+    check_attack(plan)
     build_strategy(plan)
     if plan.data.harmonise != "none" and (plan.data.dims == 3 or DATASETS.find(plan.data.dataset).task == "segmentation"):
         raise PlanError(f"data.harmonise = '{plan.data.harmonise}' maps the 256 grey values of pictures with labels. Leave it out: volumes "

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Mapping
 from pathlib import Path
-from typing import TYPE_CHECKING, get_args
+from typing import TYPE_CHECKING, Any, get_args
 
 import numpy as np
 
@@ -12,7 +12,7 @@ from wardround.cli import console
 from wardround.core.wording import PHANTOM
 from wardround.data.catalogue import ALL
 from wardround.data.datasets import DATASETS
-from wardround.report import canvas, plots, story, tables
+from wardround.report import attacked, canvas, plots, story, tables
 from wardround.report.material import primary_metric, read_comparison, read_run, understood
 from wardround.report.tables import Table
 from wardround.runs.folder import RunFolder
@@ -46,6 +46,14 @@ def compare(folder: Path) -> None:
     for sentence in [story.comparison_headline(comparison), *story.verdict_sentences(comparison)]:
         console.say(sentence)
     _end(folder, is_phantom=any(results[0]["phantom"] for results in comparison.compare["arms"].values()))
+
+
+def audit(folder: Path, record: Mapping[str, Any]) -> None:
+    """What each attack showed, and where the pictures and tables are."""
+    console.table(attacked.verdict_table(record))
+    console.say(attacked.NEVER)
+    console.say(f"Numbers: {folder / 'audit.json'}")
+    console.say(f"Report: {folder / 'report.html'}")
 
 
 def contrast(found: Mapping[str, Mapping[str, float | None]], first: RunFolder) -> None:

@@ -2,10 +2,13 @@
 
 from __future__ import annotations
 
+from math import isfinite
+
 from wardround.core.events import Event, Note, Progress, RoundFinished, RunFinished, RunStarted, WorkerRestarted
 
 STAGES = {"phantom": "Drawing phantoms", "decode": "Decoding images", "hash": "Comparing images", "bootstrap": "Intervals",
-          "report": "Report", "download": "Downloading (MB)", "unpack": "Unpacking"}
+          "report": "Report", "download": "Downloading (MB)", "unpack": "Unpacking",
+          "audit": "Training under attack"}
 PHANTOM = "These images are PHANTOMS, drawn by a program: the numbers say nothing about patients."
 
 
@@ -25,7 +28,8 @@ class RoundFacts:
         name = self._metrics.get(event.run, "")
         if name in event.val:
             self._scored[event.run] = f"val {name} {event.val[name]:.3f}"
-        facts = [f"loss {event.train_loss:.3f}", *filter(None, [self._scored.get(event.run)])]
+        loss = f"loss {event.train_loss:.3f}" if isfinite(event.train_loss) else "loss kept at the sites"
+        facts = [loss, *filter(None, [self._scored.get(event.run)])]
         if event.failed:
             facts.append(f"without {', '.join(sorted(event.failed))}")
         return ", ".join(facts)
