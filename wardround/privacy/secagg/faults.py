@@ -31,11 +31,21 @@ Fault = Literal[
 
 
 class SecureError(AggregationError):
-    """A secure aggregation cannot go on; nothing of any site was revealed. site: at whom or by whom; stage: one of STAGES or ""."""
+    """A secure aggregation cannot go on; nothing of any site was revealed. site: that the message is about; stage: one of STAGES or ""."""
 
     def __init__(self, message: str, *, fault: Fault, site: str = "", stage: str = "") -> None:
         place = ", ".join(part for part in (f"site {site}" if site else "", f"stage {stage}" if stage else "") if part)
         super().__init__(f"secure aggregation{f' ({place})' if place else ''}: {message}")
+        self.message = message
         self.fault: Fault = fault
         self.site = site
         self.stage = stage
+
+    def at(self, site: str, stage: str) -> SecureError:
+        """The same, with the place filled in where it was not known."""
+        return SecureError(self.message, fault=self.fault, site=self.site or site, stage=self.stage or stage)
+
+
+def refuse(message: str, fault: Fault, stage: str, site: str = "") -> SecureError:
+    """A SecureError of this stage; `site` is the one that it is about."""
+    return SecureError(message, fault=fault, site=site, stage=stage)

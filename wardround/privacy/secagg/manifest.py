@@ -104,12 +104,12 @@ class Manifest:
     @property
     def most_weight(self) -> int:
         """The largest weight of a site; 1 where all weigh the same."""
-        return 2**self.weight_bits - 1 if self.weight_bits else 1
+        return (1 << self.weight_bits) - 1 if self.weight_bits else 1
 
     @property
     def levels(self) -> int:
         """The largest quantised number; bound is this, -bound is 0."""
-        return 2**self.bits - 1
+        return (1 << self.bits) - 1
 
     @property
     def step(self) -> float:
