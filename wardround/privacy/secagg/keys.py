@@ -1,11 +1,12 @@
 """The keys of an attempt: X25519 (RFC 7748), HKDF-SHA256 (RFC 5869), Ed25519 signatures (RFC 8032), ChaCha20Poly1305 (RFC 8439).
 
-Private keys are raw bytes here, so that they come from the entropy that the site was given.
+Private keys are made of bytes that the caller draws, so that they come from the entropy that the site was given.
 """
 
 from __future__ import annotations
 
 import hashlib
+from functools import cache
 from types import ModuleType
 from typing import TYPE_CHECKING
 
@@ -14,29 +15,34 @@ from wardround.privacy.secagg.faults import SecureError
 
 if TYPE_CHECKING:
     from cryptography.hazmat.primitives.asymmetric.ed25519 import Ed25519PrivateKey
+    from cryptography.hazmat.primitives.asymmetric.x25519 import X25519PrivateKey
 
 NONCE = bytes(12)  # each key of `derive` encrypts one message only
 
 
+@cache
 def primitive(module: str) -> ModuleType:
     """A module of cryptography.hazmat.primitives; MissingExtra where the package is absent."""
     return need(f"cryptography.hazmat.primitives.{module}", extra="privacy", purpose="secure aggregation")
 
 
-def public_of(private: bytes) -> bytes:
-    """The X25519 public key, 32 bytes."""
-    key: bytes = primitive("asymmetric.x25519").X25519PrivateKey.from_private_bytes(private).public_key().public_bytes_raw()
+def private_of(secret: bytes) -> X25519PrivateKey:
+    """The X25519 private key of 32 random bytes."""
+    key: X25519PrivateKey = primitive("asymmetric.x25519").X25519PrivateKey.from_private_bytes(secret)
     return key
 
 
-def agree(private: bytes, public: bytes, site: str = "") -> bytes:
+def public_of(private: X25519PrivateKey) -> bytes:
+    """The X25519 public key, 32 bytes."""
+    return private.public_key().public_bytes_raw()
+
+
+def agree(private: X25519PrivateKey, public: bytes, site: str = "") -> bytes:
     """The X25519 shared secret; SecureError for a public key of small order (RFC 7748, section 6.1: all zero). site: whose it is."""
-    x25519 = primitive("asymmetric.x25519")
     try:
-        secret: bytes = x25519.X25519PrivateKey.from_private_bytes(private).exchange(x25519.X25519PublicKey.from_public_bytes(public))
+        return private.exchange(primitive("asymmetric.x25519").X25519PublicKey.from_public_bytes(public))
     except ValueError:
         raise SecureError("its public key gives a secret that anyone knows. Do not trust it.", fault="weak-key", site=site) from None
-    return secret
 
 
 def derive(secret: bytes, info: bytes) -> bytes:

@@ -13,7 +13,7 @@ import numpy as np
 from wardround.privacy.secagg import layout
 from wardround.privacy.secagg.adverts import check_advert, check_distinct, committed, for_masks
 from wardround.privacy.secagg.faults import SecureError, refuse
-from wardround.privacy.secagg.keys import agree, commitment, derive, is_signed, public_of
+from wardround.privacy.secagg.keys import agree, commitment, derive, is_signed, private_of, public_of
 from wardround.privacy.secagg.layout import STAGES, Stage
 from wardround.privacy.secagg.manifest import LEAST_SITES, Manifest
 from wardround.privacy.secagg.masks import add_masks
@@ -183,13 +183,14 @@ class SecureServer:
             raise self._wrong_share(place)
         return derive(seed, self.context.seed(place))
 
-    def _pair_masks(self, place: int, private: bytes | None, plus: list[bytes], minus: list[bytes]) -> None:
+    def _pair_masks(self, place: int, secret: bytes | None, plus: list[bytes], minus: list[bytes]) -> None:
         """The keys of all survivors' masks with a lost site, by the sign that takes them off."""
+        private = None if secret is None else private_of(secret)
         if private is None or public_of(private) != for_masks(self._adverts[place]):
             raise self._wrong_share(place)
         for other in self._survivors:
-            secret = agree(private, for_masks(self._adverts[other]), self.manifest.names[other])
-            (plus if other > place else minus).append(derive(secret, self.context.pair(place, other)))
+            shared = agree(private, for_masks(self._adverts[other]), self.manifest.names[other])
+            (plus if other > place else minus).append(derive(shared, self.context.pair(place, other)))
 
     def _wrong_share(self, place: int) -> SecureError:
         return refuse(f"the shares of its secret do not give what it committed to; a wrong one came from it or from one of "

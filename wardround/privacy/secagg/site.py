@@ -17,7 +17,7 @@ import numpy as np
 from wardround.privacy.secagg import layout
 from wardround.privacy.secagg.adverts import check_advert, check_distinct, for_masks, for_shares
 from wardround.privacy.secagg.faults import Fault, SecureError
-from wardround.privacy.secagg.keys import agree, commitment, derive, is_signed, public_of, seal, sign, unseal
+from wardround.privacy.secagg.keys import agree, commitment, derive, is_signed, private_of, public_of, seal, sign, unseal
 from wardround.privacy.secagg.layout import STAGES, Stage
 from wardround.privacy.secagg.manifest import LEAST_SITES, Manifest
 from wardround.privacy.secagg.masks import add_masks
@@ -27,25 +27,36 @@ from wardround.privacy.secagg.shamir import split
 
 if TYPE_CHECKING:
     from cryptography.hazmat.primitives.asymmetric.ed25519 import Ed25519PrivateKey
+    from cryptography.hazmat.primitives.asymmetric.x25519 import X25519PrivateKey
+
+
+@dataclass(frozen=True)
+class Secrets:
+    """Of one site in one attempt, in the letters of Bonawitz et al.: keys for shares (c) and pair masks (s), seed of its own mask (b)."""
+
+    c: X25519PrivateKey
+    s: X25519PrivateKey
+    b: bytes
 
 
 @dataclass
 class Attempt:
-    """What a site remembers between the stages of one attempt. c, s: private keys; b: seed of its own mask (Bonawitz' letters)."""
+    """What a site remembers between the stages of one attempt. secrets: until the vector is masked."""
 
     context: Context
-    c: bytes
-    s: bytes
-    b: bytes
+    secrets: Secrets | None
     next_stage: int = 0
     answered: dict[Stage, tuple[bytes, bytes]] = field(default_factory=dict)  # stage -> digest of the request, reply
     adverts: dict[int, bytes] = field(default_factory=dict)  # of all who advertised
     held: dict[int, bytes] = field(default_factory=dict)  # of all who shared: the shares of their b and s that this site holds
     survivors: tuple[int, ...] = ()
 
-    def forget(self) -> None:
-        """Private keys and seed are used up once the vector is masked."""
-        self.c = self.s = self.b = b""
+    @property
+    def own(self) -> Secrets:
+        """The secrets; SecureError once they are forgotten."""
+        if self.secrets is None:
+            raise SecureError("this attempt's keys are forgotten already", fault="stage")
+        return self.secrets
 
 
 class SecureSite:
@@ -89,7 +100,7 @@ class SecureSite:
             context = Context(self.manifest, *begun)
             context.body(request, "advertise", layout.SERVER, length=0)
             c, s, b = (self._entropy(layout.KEY_BYTES) for _ in range(3))
-            self._attempt = Attempt(context, c, s, b)
+            self._attempt = Attempt(context, Secrets(private_of(c), private_of(s), b))
             self._begun.add(begun)
         return self._reply("advertise", request, self._advertise)
 
@@ -140,8 +151,8 @@ class SecureSite:
             raise self._refuse(f"the server asked for stage {index}, but stage {attempt.next_stage} is next", stage, "stage")
 
     def _advertise(self, attempt: Attempt, body: memoryview) -> bytes:
-        committed = commitment(attempt.b, attempt.context.seed(self._place))
-        keys = public_of(attempt.c) + public_of(attempt.s) + committed
+        committed = commitment(attempt.own.b, attempt.context.seed(self._place))
+        keys = public_of(attempt.own.c) + public_of(attempt.own.s) + committed
         attempt.adverts = {self._place: keys + sign(self._identity, attempt.context.advert(self._place, keys))}
         return attempt.adverts[self._place]
 
@@ -155,14 +166,14 @@ class SecureSite:
         check_distinct(adverts, attempt.context)
         attempt.adverts = adverts
         places, threshold = sorted(adverts), self.manifest.threshold
-        of_seed = split(attempt.b, threshold, places, self._entropy)
-        of_key = split(attempt.s, threshold, places, self._entropy)
+        of_seed = split(attempt.own.b, threshold, places, self._entropy)
+        of_key = split(attempt.own.s.private_bytes_raw(), threshold, places, self._entropy)
         attempt.held = {self._place: of_seed[self._place] + of_key[self._place]}
         sealed = {}
         for place in places:
             if place != self._place:
                 label = attempt.context.shares(self._place, place)
-                key = self._key_with(attempt.c, place, for_shares(adverts[place]), label)
+                key = self._key_with(attempt.own.c, place, for_shares(adverts[place]), label)
                 sealed[place] = seal(key, of_seed[place] + of_key[place], label)
         return pack_records(sealed)
 
@@ -171,18 +182,17 @@ class SecureSite:
         if self._place in sealed or not sealed.keys() <= attempt.adverts.keys():
             raise self._refuse("shares came from sites that advertised no keys, or from this site itself", "masked", "survivors")
         self._enough(len(sealed) + 1, "masked")
-        keys = {self._place: derive(attempt.b, attempt.context.seed(self._place))}
+        keys = {self._place: derive(attempt.own.b, attempt.context.seed(self._place))}
         for place, text in sealed.items():
             attempt.held[place] = self._opened_shares(attempt, place, text)
-            keys[place] = self._key_with(attempt.s, place, for_masks(attempt.adverts[place]), attempt.context.pair(self._place, place))
-        message = self._masked_with(attempt.context, keys, vector, weight)
-        attempt.forget()
-        return message
+            keys[place] = self._key_with(attempt.own.s, place, for_masks(attempt.adverts[place]), attempt.context.pair(self._place, place))
+        attempt.secrets = None
+        return self._masked_with(attempt.context, keys, vector, weight)
 
     def _opened_shares(self, attempt: Attempt, place: int, sealed: bytes) -> bytes:
         """The shares that another site made for this one."""
         label = attempt.context.shares(place, self._place)
-        shares = unseal(self._key_with(attempt.c, place, for_shares(attempt.adverts[place]), label), sealed, label)
+        shares = unseal(self._key_with(attempt.own.c, place, for_shares(attempt.adverts[place]), label), sealed, label)
         if shares is None:
             raise self._refuse(f"the shares from {self.manifest.names[place]} cannot be decrypted: damaged, or meant for another site or "
                                "attempt", "masked", "ciphertext")
@@ -228,7 +238,7 @@ class SecureSite:
         of_key = {place: layout.OF_KEY + held[place][layout.SHARE_BYTES:] for place in held.keys() - of_seed.keys()}
         return pack_records(of_seed | of_key)
 
-    def _key_with(self, private: bytes, place: int, public: bytes, label: bytes) -> bytes:
+    def _key_with(self, private: X25519PrivateKey, place: int, public: bytes, label: bytes) -> bytes:
         return derive(agree(private, public, self.manifest.names[place]), label)
 
     def _enough(self, num: int, stage: Stage) -> None:
