@@ -124,13 +124,17 @@ class NvflareFleet:
 
     def train(self, order: Order, cohort: Sequence[str]) -> Iterator[Update | SiteFailed]:
         """See Fleet. At most len(cohort) updates are held, those that came before their turn; each is dropped when it is handed on."""
+        yield from in_order(self.trained(order, cohort, expects=self.strategy.update_type, fault=self._overclaim), cohort)
+
+    def trained(self, order: Order, cohort: Sequence[str], *, expects: type, fault: Fault = nothing) -> Replies:
+        """Have sites train; yield (site, reply of type `expects` or SiteFailed) as they arrive. See `commit` for what they remember."""
         self._staged = {}
         self._attempts[order.round] = attempt = self._attempts.get(order.round, 0) + 1
         keep = f"{order.round}-{attempt}-{secrets.token_hex(4)}"  # a server that was started again repeats no version
         stays = self.strategy.stays(self.layout) if isinstance(self.strategy, Partial) else None
         requests = {site: self._request(site, order, len(cohort), self.deadline_s, memory=self._kept.get(site, ""), keep=keep,
                                         unread=stays if site in self._kept else None) for site in cohort}
-        yield from in_order(self._replies(requests, self.strategy.update_type, self.deadline_s, self._overclaim), cohort)
+        return self._replies(requests, expects, self.deadline_s, fault)
 
     def evaluate(self, order: EvaluateOrder, cohort: Sequence[str]) -> Iterator[SiteReport | SiteFailed]:
         requests = {site: self._request(site, order, len(cohort), self.deadline_s, memory=self._kept.get(site, "") if order.is_personal

@@ -33,7 +33,8 @@ log = logging.getLogger(__name__)
 
 COMMAND = (sys.executable, "-P", "-m", "wardround.network.worker")  # -P: modules are not looked for in the working folder
 HELLO, FAILED = "Hello", "SiteFailed"
-WORK: Mapping[str, Work] = {HELLO: "other", "EvaluateOrder": "other", "TestOrder": "other", "Deliver": "other", "LocalOrder": "local"}
+WORK: Mapping[str, Work] = {HELLO: "other", "EvaluateOrder": "other", "TestOrder": "other", "Deliver": "other", "LocalOrder": "local",
+                             "SecureOrder": "other"}  # of a secure sum's steps the order to train keeps to hours and cohort
 NEVER_S = 10.0**7  # the deadline of an order that has none
 MAX_PLAN = 2**18  # characters of a plan that is offered
 

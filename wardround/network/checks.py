@@ -25,10 +25,15 @@ ANEW = "What differs from the approved plan has to be approved anew."
 def check_order(plan: Plan, order: Order, envelope: Envelope) -> None:
     """Refusal of an order to train that differs from the plan in more than what strategies change from round to round."""
     check_finite(order)
-    if order.round != envelope.round or not 1 <= order.round <= plan.rounds.num:
-        raise Refusal(f"an order of round {order.round} in an envelope of round {envelope.round}; the approved plan has rounds 1 to "
-                      f"{plan.rounds.num}.")
+    check_round(plan, order.round, envelope)
     _check_recipe(plan.recipe, order.recipe)
+
+
+def check_round(plan: Plan, number: int, envelope: Envelope) -> None:
+    """Refusal of a round that the plan does not have, or not the envelope's."""
+    if number != envelope.round or not 1 <= number <= plan.rounds.num:
+        raise Refusal(f"an order of round {number} in an envelope of round {envelope.round}; the approved plan has rounds 1 to "
+                      f"{plan.rounds.num}.")
 
 
 def check_evaluation(order: EvaluateOrder) -> None:

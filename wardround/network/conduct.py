@@ -29,6 +29,7 @@ from wardround.network.control import Phase, Progress, State
 from wardround.network.folders import StudyFolder
 from wardround.network.greeting import Greeting, Sites
 from wardround.network.messages import Ready
+from wardround.network.secure import SecureNvflare
 from wardround.plan.schema import Plan
 from wardround.rounds.course import Course
 from wardround.rounds.loop import run_rounds
@@ -138,6 +139,8 @@ class _Conductor:
         control, least = self.state.control, self.plan.cohort.min_sites
         if control.want == "stop":
             return 1
+        if self.plan.aggregation.secure and not self.round:
+            return len(self.names)  # each site will trust only the keys that all had at the beginning
         return least if self.round else max(control.wait_for, least)
 
     def check_wish(self) -> None:
@@ -206,7 +209,8 @@ class _Conductor:
         def watch(event: Event) -> None:
             keeper.watch(event)
             if isinstance(event, RoundFinished):
-                self.audit.write("round", round=event.round, sites=sorted(event.train_loss_by_site), failed=dict(event.failed),
+                sites = engine.members if isinstance(engine, SecureNvflare) else event.train_loss_by_site
+                self.audit.write("round", round=event.round, sites=sorted(sites), failed=dict(event.failed),
                                  bytes_up=event.bytes_up, bytes_down=event.bytes_down)
 
         def save(course: Course) -> None:
@@ -224,9 +228,17 @@ class _Conductor:
             self.check_stopped(course)
             self.check_wish()  # not for the hub's boundary: every job has a round, however often sites come and go
             self.tell("training")
-            return run_rounds(self.plan, design.strategy, fleet, course, watch=watch, save=save)
+            engine = self.engine(fleet)
+            return run_rounds(self.plan, design.strategy, engine, course, watch=watch, save=save)
         except Stopped as stopped:
             return stopped.course
+
+    def engine(self, fleet: NvflareFleet) -> NvflareFleet | SecureNvflare:
+        """What trains: of a plan with secure sums, one that asks for no single update."""
+        if not self.plan.aggregation.secure:
+            return fleet
+        return SecureNvflare(fleet, plan=self.plan, plan_hash=self.hash, folder=self.folder,
+                             identities={site: held.identity or "" for site, held in self.greeting.ready.items()})
 
     def check_stopped(self, course: Course) -> None:
         """Stopped if that is wanted and there is a round to test."""

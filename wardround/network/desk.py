@@ -25,9 +25,11 @@ from wardround.network.checks import check_evaluation, check_finite, check_order
 from wardround.network.envelope import NOBODY, Envelope
 from wardround.network.folders import SiteFolder
 from wardround.network.handover import check_record, write_delivered
-from wardround.network.messages import Deliver, Delivered, Hello, LocalOrder, Ready, SiteSummary, TestOrder
+from wardround.network.messages import Deliver, Delivered, Hello, LocalOrder, Ready, SecureOrder, SecureReply, SiteSummary, TestOrder
 from wardround.network.policy import limits_of, refusal_of_plan
 from wardround.network.reasons import Refusal, reason_of
+from wardround.network.secure import SiteHalf
+from wardround.network.spending import spend
 from wardround.network.summary import local_summary, summarise
 from wardround.network.supply import AtSite, Supply
 from wardround.network.versions import Versions
@@ -83,6 +85,7 @@ class Desk:
         self._approvals = Approvals(folder.approvals_file)
         self._notes = list(notes)
         self._work: _Work | None = None
+        self._secure = SiteHalf(folder, self.site, self._approvals, self._notes.append)
 
     def answer(self, data: bytes) -> bytes:
         """The bytes of the reply. What an exception says in full goes to the log only."""
@@ -109,8 +112,11 @@ class Desk:
         if header_of(memoryview(data), MAX_BYTES).head.kind == Hello.__name__:
             return self._ready(plan), ""
         work = self._work_of(plan, envelope)
-        kinds = {kind.__name__: kind for kind in (work.blueprint.strategy.order_type, EvaluateOrder, TestOrder, LocalOrder, Deliver)}
+        known = (work.blueprint.strategy.order_type, EvaluateOrder, TestOrder, LocalOrder, Deliver)
+        kinds = {kind.__name__: kind for kind in (*known, *((SecureOrder,) if work.plan.aggregation.secure else ()))}
         message = decode(data, kinds, work.layout)[1]
+        if isinstance(message, SecureOrder):
+            return self._secure.answer(message, envelope, work.plan, work.layout), ""
         if isinstance(message, Order):
             return self._trained(work, envelope, message)
         if isinstance(message, EvaluateOrder):
@@ -128,7 +134,7 @@ class Desk:
         return Ready(site=self.site, num_train=len(rows.train), num_val=len(rows.val), num_test=len(rows.test), task=blueprint.task,
                      classes=blueprint.classes, regions=blueprint.regions, phantom=prepared.catalogue.phantom,
                      fingerprint=prepared.fingerprint, version=version("wardround"), device=blueprint.device, threads=self.limits.threads,
-                     counts=counts)
+                     counts=counts, identity=self._secure.identity() if plan.aggregation.secure else None)
 
     def _blueprint(self, plan: Plan) -> ArmBlueprint:
         """Of this site; Refusal if its limits do not let it train on so few images."""
@@ -147,18 +153,22 @@ class Desk:
             self._work = _Work(key=key, blueprint=replace(blueprint, class_weights=weights))
         return self._work
 
-    def _trained(self, work: _Work, envelope: Envelope, order: Order) -> tuple[Update, str]:
+    def _trained(self, work: _Work, envelope: Envelope, order: Order) -> tuple[Update | SecureReply, str]:
         check_order(work.plan, order, envelope)
+        if work.plan.aggregation.secure:
+            self._secure.check_due(order)
+        spend(self.folder, work.blueprint, self.site, envelope)
         started = time.perf_counter()
         site, order = self._at_work(work, envelope), work.here(order)
         if envelope.memory and not site.memory and isinstance(work.blueprint.strategy, Partial):
             order = replace(order, params=work.with_first(work.blueprint.strategy, order.params))
         update = trained(work.blueprint, site, order)
         update = replace(update, seconds=time.perf_counter() - started)
+        reply = self._secure.masked(update, order, len(site.rows.train)) if work.plan.aggregation.secure else update
         if not (envelope.keep and site.memory):
-            return update, ""
+            return reply, ""
         self._versions(envelope).write(envelope.keep, site.memory, began_from=envelope.memory)
-        return update, envelope.keep
+        return reply, envelope.keep
 
     def _evaluated(self, work: _Work, envelope: Envelope, order: EvaluateOrder) -> SiteReport:
         check_evaluation(order)

@@ -2,8 +2,8 @@
 
 STUDY/  study.json · plan.toml · authority/ · invitations/ · kits/ · server/ and admin/ (NVFLARE's workspaces) · runs/ ·
         state/ (control.json, status.json, hub.pid, hub.log) · audit.jsonl
-SITE/   site.json · limits.toml · key.pem · request · plan.toml (offered) · approvals.json · flare/ (NVFLARE's workspace) ·
-        memory/ · runs/ (its local arm) · models/ (what came back) · state/ · audit.jsonl
+SITE/   site.json · limits.toml · key.pem · identity.pem · request · plan.toml (offered) · approvals.json · flare/ (NVFLARE's
+        workspace) · memory/ · runs/ (its local arm) · models/ (what came back) · privacy/ · state/ · audit.jsonl
 """
 
 from __future__ import annotations
@@ -69,6 +69,11 @@ class SiteFolder:
         return self.path / "key.pem"
 
     @property
+    def identity_file(self) -> Path:
+        """The key with which the site signs its part in secure sums; made when a plan first asks for them."""
+        return self.path / "identity.pem"
+
+    @property
     def plan_file(self) -> Path:
         """The plan that the coordinator offers; approvals.json says whether it may be trained."""
         return self.path / "plan.toml"
@@ -102,8 +107,18 @@ class SiteFolder:
         return self.path / "models"
 
     @property
+    def privacy(self) -> Path:
+        """Ledgers of what plans have spent of the site's privacy budget."""
+        return self.path / "privacy"
+
+    @property
     def state(self) -> Path:
         return self.path / "state"
+
+    @property
+    def secure_file(self) -> Path:
+        """The sites' keys as they were first told, and which rounds' sums this site has helped to open (network/secure.py)."""
+        return self.state / "secure.json"
 
     def record(self) -> dict[str, Any]:
         """site.json: study, site, host, port, fingerprint (of the root certificate), data (folder, once `site ready` was told it),

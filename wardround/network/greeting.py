@@ -6,6 +6,7 @@ What all must have in common (task, classes, regions, phantoms or not) is what t
 from __future__ import annotations
 
 import math
+import re
 from collections import Counter
 from collections.abc import Hashable, Iterator, Mapping, Sequence
 from dataclasses import asdict
@@ -24,6 +25,7 @@ from wardround.plan.schema import Plan
 from wardround.runs.folder import RunFolder, read_json, write_json
 
 ABSENT = "not connected"
+IDENTITY = re.compile(r"[0-9a-f]{64}")
 
 
 class Sites(Exchange, Protocol):
@@ -105,7 +107,8 @@ class Greeting:
         """Keep away whoever does not fit what the run stands on."""
         first = next(iter(self._known.values()), None) or self._usual()
         for site, said in self._said.items():
-            why = _unusable(said, self._plan) or (_differs(said, first) if first else "") or _changed(said, self._known.get(site))
+            why = _unusable(said, self._plan) or (_differs(said, first) if first else "") or _changed(said, self._known.get(site)) \
+                or self._doubled(said)
             if why:
                 self.faults[site] = why
             else:
@@ -116,6 +119,12 @@ class Greeting:
         said = [self._said[site] for site in self._names if site in self._said and not _unusable(self._said[site], self._plan)]
         counts = Counter(_common(each) for each in said)
         return max(said, key=lambda each: counts[_common(each)], default=None)
+
+    def _doubled(self, said: Ready) -> str:
+        """Why a site's key cannot be its own, "" if it can: an earlier site of the study has the same."""
+        earlier = self._names[: self._names.index(said.site)]
+        twin = next((site for site, held in self.ready.items() if site in earlier and held.identity == said.identity), None)
+        return f"its identity.pem is that of site '{twin}': its folder was copied. Join there anew" if said.identity and twin else ""
 
     def _note(self, event: Event) -> None:
         if isinstance(event, Note):
@@ -150,6 +159,8 @@ def _unusable(said: Ready, plan: Plan) -> str:
     if plan.recipe.class_weights != "none" and (set(counts) != set(said.classes) or min(counts.values()) < 0):
         return "it does not tell how many training images each class has, by which the plan's loss is weighted. Is its wardround of the " \
                "server's version?"
+    if plan.aggregation.secure and not IDENTITY.fullmatch(said.identity or ""):
+        return "it tells no key of its own, without which sums are not secure. Is its wardround of the server's version?"
     return ""
 
 
@@ -164,6 +175,9 @@ def _differs(said: Ready, first: Ready) -> str:
 
 def _changed(said: Ready, before: Ready | None) -> str:
     """Why a site of the run cannot go on in it, "" if it can: what was trained on before might be tested on now."""
+    if before is not None and said.identity != before.identity:
+        return "its key (identity.pem) is not that with which the run began, and the other sites know only that one. Restore the site's " \
+               "folder, or begin a run of another plan"
     if before is None or said.fingerprint == before.fingerprint:
         return ""
     return "its images or labels are not those that the run began with. Restore them there and start its program anew, or begin a run of " \

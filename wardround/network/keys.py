@@ -24,7 +24,7 @@ need("cryptography", extra="network", purpose="a study over a network")
 from cryptography import x509  # noqa: E402
 from cryptography.exceptions import InvalidSignature  # noqa: E402
 from cryptography.hazmat.primitives import hashes, serialization  # noqa: E402
-from cryptography.hazmat.primitives.asymmetric import padding, rsa  # noqa: E402
+from cryptography.hazmat.primitives.asymmetric import ed25519, padding, rsa  # noqa: E402
 from cryptography.x509.oid import ExtendedKeyUsageOID, NameOID  # noqa: E402
 
 KEY_BITS = 2048
@@ -74,6 +74,22 @@ def save(path: Path, key: str) -> None:
     """Write a private key that only its owner may read. FileExistsError rather than lose a key."""
     with os.fdopen(os.open(path, os.O_WRONLY | os.O_CREAT | os.O_EXCL, 0o600), "w") as file:
         file.write(key)
+
+
+def new_identity() -> str:
+    """A fresh private Ed25519 key, not encrypted: a site signs its part in secure sums with it."""
+    return _private_pem(ed25519.Ed25519PrivateKey.generate())
+
+
+def identity(pem: str) -> ed25519.Ed25519PrivateKey:
+    """The key; NetworkError if the text is none."""
+    try:
+        found = serialization.load_pem_private_key(pem.encode(), password=None)
+    except (ValueError, TypeError, UnicodeEncodeError) as error:
+        raise NetworkError(f"no private key ({error})") from error
+    if not isinstance(found, ed25519.Ed25519PrivateKey):
+        raise NetworkError("a private key that is not Ed25519, with which nothing is signed here")
+    return found
 
 
 def request(key: str, name: str, org: str) -> str:
@@ -269,5 +285,5 @@ def _pem(made: x509.Certificate | x509.CertificateSigningRequest | x509.Certific
     return made.public_bytes(serialization.Encoding.PEM).decode()
 
 
-def _private_pem(key: rsa.RSAPrivateKey) -> str:
+def _private_pem(key: rsa.RSAPrivateKey | ed25519.Ed25519PrivateKey) -> str:
     return key.private_bytes(serialization.Encoding.PEM, serialization.PrivateFormat.PKCS8, serialization.NoEncryption()).decode()

@@ -7,7 +7,7 @@ from __future__ import annotations
 
 from collections.abc import Mapping
 from dataclasses import dataclass
-from typing import Any
+from typing import Any, Literal
 
 import numpy as np
 
@@ -27,7 +27,8 @@ class Hello:
 @dataclass(frozen=True, kw_only=True)
 class Ready:
     """The site has approved the plan and its images are there. counts: training images of each class, only where the plan's loss is
-    weighted by them. phantom: its images are synthetic. threads: of its training; only 1 has the bits of the local engine."""
+    weighted by them. phantom: its images are synthetic. threads: of its training; only 1 has the bits of the local engine. identity: of a
+    plan with secure sums the site's public Ed25519 key, 64 hex digits."""
 
     site: str
     num_train: int
@@ -42,6 +43,34 @@ class Ready:
     device: str
     threads: int
     counts: Mapping[str, int] | None = None
+    identity: str | None = None
+
+
+Stage = Literal["advertise", "share", "shares", "masked", "consent", "unmask"]
+
+
+@dataclass(frozen=True, kw_only=True)
+class SecureOrder:
+    """A step of a round's secure sum (wardround/privacy/secagg) other than training; the order to train follows "shares".
+
+    attempt: of this round, from 1. keys: the sites' public Ed25519 keys in hex. largest: training images of the largest site, by which
+    sites weigh; 0 where all count alike. body: what the other sites say, (n,) uint8."""
+
+    round: int
+    attempt: int
+    stage: Stage
+    keys: Mapping[str, str]
+    largest: int
+    body: np.ndarray
+
+
+@dataclass(frozen=True, kw_only=True)
+class SecureReply:
+    """A site's answer to a SecureOrder, or, with stage "masked", to an order to train. body: (n,) uint8."""
+
+    site: str
+    stage: Stage
+    body: np.ndarray
 
 
 @dataclass(frozen=True, kw_only=True)

@@ -14,7 +14,7 @@ from wardround.errors import NetworkError
 from wardround.lookup import suggestion
 from wardround.network.envelope import Envelope
 from wardround.plan.problems import WANTED
-from wardround.plan.schema import Plan, Positive, Section
+from wardround.plan.schema import Plan, Positive, PrivacyPlan, Section
 from wardround.runs.folder import write_text
 
 MB = 1_000_000
@@ -33,7 +33,8 @@ class Limits(Section):
     min_cohort: int = Field(1, ge=1)  # sites that a round asks, this one included: what few learnt together can be traced to one of them
     min_train: int = Field(1, ge=1)  # training images of this site: what was learnt from few tells more of each
     max_rounds: Annotated[int, Field(ge=1)] | None = None  # of a plan: every round tells a little more
-    max_epsilon: Positive | None = None  # differential privacy a plan must promise; no plan of this version can, so any number refuses all
+    max_epsilon: Positive | None = None  # differential privacy a plan must promise for an image or a patient: its privacy.epsilon, at most
+    require_secure: bool = False  # only plans in which the server sees sums over sites and no single site's update
     max_update_mb: Positive = 2000.0  # of one message that leaves, in 10^6 bytes
     max_order_mb: Positive = 2000.0  # of one message that comes in; it is held in memory
 
@@ -58,7 +59,8 @@ TEMPLATE = """\
 # min_cohort = 3            # sites that a round asks, this one included: what few learnt together can be traced to one of them
 # min_train = 100           # training images of this site: what was learnt from few tells more of each
 # max_rounds = 100          # rounds of a plan: every round tells a little more
-# max_epsilon = 8.0         # differential privacy that a plan must promise. No plan of this version can: any number refuses them all
+# max_epsilon = 8.0         # differential privacy that a plan must promise for each image or patient: a small epsilon hides more
+# require_secure = true     # only plans in which the server sees sums of at least three sites, and no single site's update
 # max_update_mb = 500.0     # size of one message that leaves, in millions of bytes; 2000 without it
 # max_order_mb = 500.0      # size of one message that comes in, which is held in memory; 2000 without it
 """
@@ -108,9 +110,13 @@ def refusal_of_plan(limits: Limits, plan: Plan, *, num_train: int | None = None)
     """What of it is known before anything is asked, so that it can be said when the plan is shown."""
     if limits.max_rounds is not None and plan.rounds.num > limits.max_rounds:
         return _sentence(f"the plan has {plan.rounds.num} rounds", f"at most {limits.max_rounds}", "max_rounds")
-    if limits.max_epsilon is not None:
-        return _sentence("the plan promises no bound on what its updates tell of a patient (no plan of this version can)",
-                         f"only plans that promise an epsilon of at most {limits.max_epsilon:g}", "max_epsilon")
+    if plan.attack.kind != "none":
+        return f"the plan makes sites malicious (attack.kind = '{plan.attack.kind}'), which is for simulations and never for a study."
+    if limits.max_epsilon is not None and (lack := _lack_of_privacy(plan.privacy, limits.max_epsilon)):
+        return _sentence(lack, f"only plans that promise an image or a patient an epsilon of at most {limits.max_epsilon:g}", "max_epsilon")
+    if limits.require_secure and not plan.aggregation.secure:
+        return _sentence("the plan lets the server see this site's own updates (aggregation.secure = false)",
+                         "only plans with aggregation.secure = true", "require_secure")
     if plan.engine.device == "cuda" and not limits.gpu:
         return _sentence("the plan trains on an NVIDIA GPU only (engine.device = 'cuda')", "training on the CPU only", "gpu")
     if num_train is not None and num_train < limits.min_train:
@@ -125,6 +131,15 @@ def too_large(limits: Limits, num_bytes: int, way: Literal["in", "out"]) -> str 
     if num_bytes <= most * MB:
         return None
     return _sentence(f"{cause} has {num_bytes:,} bytes", f"at most {most:g} MB", key)
+
+
+def _lack_of_privacy(privacy: PrivacyPlan, most: float) -> str | None:
+    """What a plan does not promise that should; None if its epsilon, of an image or of a patient, is small enough."""
+    if privacy.unit not in ("image", "patient"):
+        by_whom = " (of privacy.unit = 'site' the noise is added by the server, after it has seen the updates)" * (privacy.unit == "site")
+        return "the plan promises no bound on what this site's updates tell of an image or a patient: its privacy.unit is " \
+               f"'{privacy.unit}'{by_whom}; 'image' or 'patient' would"
+    return f"the plan's privacy.epsilon is {privacy.epsilon:g}" if privacy.epsilon > most else None
 
 
 def _sentence(cause: str, allowed: str, key: str) -> str:

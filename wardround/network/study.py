@@ -87,8 +87,14 @@ def change_plan(study: StudyFolder, plan: Plan) -> str:
 def plan_for(plan: Plan, sites: Sequence[str]) -> Plan:
     """The plan as a network runs it: every hospital has its own folder, and nothing is left to what a machine prefers.
 
-    PlanError for what hospitals could not run alike: code of one's own in a file, grey values learnt over sites, classes not known; and for
-    a model that cannot be built."""
+    PlanError for what hospitals could not run alike: code of one's own in a file, grey values learnt over sites, classes not known; for
+    malicious sites, for secure sums of too few, and for a model that cannot be built."""
+    if plan.attack.kind != "none":
+        raise PlanError(f"attack.kind = '{plan.attack.kind}' makes sites malicious, which is for simulations only: a study is of "
+                        "hospitals' own images. Try it with wardround run, and leave [attack] out here.")
+    if plan.aggregation.secure and len(sites) < 3:
+        raise PlanError(f"aggregation.secure needs at least 3 sites, and the study has {len(sites)}: of the sum of two each knows the "
+                        "other's part.")
     for section, key in (("data", "dataset"), ("model", "name"), ("strategy", "name")):
         if ".py:" in getattr(getattr(plan, section), key):
             raise PlanError(f"{section}.{key} names a file of your own. No code travels in a study: make it a package that every site "

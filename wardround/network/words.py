@@ -25,7 +25,7 @@ from wardround.fleet.arena import params_fields
 from wardround.models import MODELS
 from wardround.models.pretrained import PACKAGED
 from wardround.models.weights import IMAGENET
-from wardround.network.messages import Ready, SiteSummary
+from wardround.network.messages import Ready, SecureReply, SiteSummary
 from wardround.plan.schema import ExchangePlan, Plan, Recipe
 from wardround.report.words import SMALL_COUNT, count, duration, listing, meaning, metric, percent, plural
 from wardround.sites.site import steps_per_round
@@ -40,9 +40,11 @@ COUNT_BYTES = 16  # a place and a number, 8 bytes each: tallies are sent without
 TALLIES: Mapping[Task, type[Tally]] = {"binary": ClassTally, "multiclass": ClassTally, "multilabel": FindingTally,
                                        "segmentation": DiceTally}
 COLOURS = {1: "in grey", 3: "in colour"}
-LIKENESS = ("It sums up what the training images taught the model, and the server sees this site's own. Whoever holds it can, at worst "
-            "(few images, few steps), tell whether a known image was among them or draw a blurred likeness of one; no noise is added "
-            "against that.")
+SEEN = "It sums up what the training images taught the model, and the server sees this site's own. "
+LIKENESS = (f"{SEEN}Whoever holds it can, at worst (few images, few steps), tell whether a known image was among them or draw a blurred "
+            "likeness of one; no noise is added against that.")
+MASKED = ("By itself it looks like numbers drawn at random. Only the sum over at least three sites can be read, and what that tells, the "
+          "common model tells too; a server that worked together with most of the other sites could take theirs away from it.")
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -64,7 +66,8 @@ def plain_words(plan: Plan, *, num_parameters: int | None = None, num_train: int
     """About a dozen sentences. num_parameters: numbers of the network that are learnt; num_train: this site's training images."""
     return [f"The study is called {plan.title or plan.name}; the name of its plan is {plan.name}.",
             _images(plan), _split(plan), _model(plan, num_parameters), _rounds(plan), _training(plan.recipe, num_train), _method(plan),
-            _sites(plan), _deadline(plan), _measuring(plan), _testing(plan), f"Must be installed here: {listing(_software(plan))}."]
+            *_hiding(plan), _sites(plan), _deadline(plan), _measuring(plan), _testing(plan),
+            f"Must be installed here: {listing(_software(plan))}."]
 
 
 def leaving(plan: Plan, *, num_parameters: int | None = None, task: Task, classes: Sequence[str],
@@ -77,8 +80,8 @@ def leaving(plan: Plan, *, num_parameters: int | None = None, task: Task, classe
     if strategy is None:
         found.append(Leaving(what=f"whatever else the strategy {plan.strategy.name} sends", names=(), shape="not known", num_bytes=None,
                              how_often=_rounds_asked(plan, None), reveals="Not known: it is a program of its own. Have somebody read it."))
-    return [*found, _figures(plan, kind, strategy), *_sums(plan, task, classes), *_once(plan, classes), *_tested(plan, task, classes),
-            _failure()]
+    figures = _keys(plan, strategy) if plan.aggregation.secure else _figures(plan, kind, strategy)
+    return [*found, figures, *_sums(plan, task, classes), *_once(plan, classes), *_tested(plan, task, classes), _failure()]
 
 
 def staying(plan: Plan) -> list[str]:
@@ -162,6 +165,21 @@ def _method(plan: Plan) -> str:
             f"{in_words(plan.aggregation)}{personal}{turns}")
 
 
+def _hiding(plan: Plan) -> list[str]:
+    """What the plan does so that little can be told of this site, or of a patient; a sentence each."""
+    found, privacy = [], plan.privacy
+    if plan.aggregation.secure:
+        found.append("The changes are masked at the sites (secure aggregation): the server sees only sums over at least three sites, "
+                     "and no site's own change.")
+    if privacy.unit in ("image", "patient"):
+        found.append(f"Training adds noise here, so that little can be told of a single {privacy.unit} (differential privacy: epsilon "
+                     f"{privacy.epsilon:g} at most, over the whole study); the site stops before it would tell more.")
+    elif privacy.unit == "site":
+        found.append(f"The server adds noise to the sites' mean change, so that others can tell little of a single site (differential "
+                     f"privacy: epsilon {privacy.epsilon:g} at most); the server itself sees more.")
+    return found
+
+
 def _sites(plan: Plan) -> str:
     sites = plan.sites
     if sites.names is not None:
@@ -216,9 +234,28 @@ def _numbers(plan: Plan, strategy: Strategy | None, name: str, num_parameters: i
     """A field of model numbers in an update."""
     is_change = name == "delta"
     tensors, size, num_bytes = _size(plan, strategy, num_parameters, layout)
+    if plan.aggregation.secure and layout is not None:
+        num_bytes = NUMBER_BYTES * layout.size  # masks cover parts that stay here too: they are zeros, and look like all others
     what = "what training here has changed in the model" if is_change else f"numbers of the method, as many as the model's: {name}"
-    return Leaving(what=what, names=(name,), shape=size, num_bytes=num_bytes, how_often=_rounds_asked(plan, strategy), tensors=tensors,
-                   reveals=LIKENESS if is_change else "It is made of the same images, and can tell no less of them than the change.")
+    return Leaving(what=f"{what}, masked" if plan.aggregation.secure else what, names=(name,), shape=size, num_bytes=num_bytes,
+                   how_often=_rounds_asked(plan, strategy), tensors=tensors, reveals=_of_change(plan) if is_change else
+                   "It is made of the same images, and can tell no less of them than the change.")
+
+
+def _of_change(plan: Plan) -> str:
+    """What a site's change can tell of patients, after what the plan does against it."""
+    if plan.aggregation.secure:
+        return MASKED
+    if plan.privacy.unit in ("image", "patient"):
+        return f"{SEEN}Noise hides what a single {plan.privacy.unit} taught it: the smaller epsilon ({plan.privacy.epsilon:g}), the better."
+    return LIKENESS
+
+
+def _keys(plan: Plan, strategy: Strategy | None) -> Leaving:
+    """What masking needs beside the masked numbers; figures of the training stay here."""
+    return Leaving(what="keys of the masks: public ones, and parts of secret ones encrypted for the other sites", names=_names(SecureReply),
+                   shape="a few thousand bytes for each other site", num_bytes=None, how_often=_rounds_asked(plan, strategy),
+                   reveals="Nothing of images. Training loss, steps and seconds are not sent.")
 
 
 def _size(plan: Plan, strategy: Strategy | None, num_parameters: int | None,
@@ -255,11 +292,15 @@ def _rounds_asked(plan: Plan, strategy: Strategy | None) -> str:
 
 def _figures(plan: Plan, kind: type[Update], strategy: Strategy | None) -> Leaving:
     """The update's other fields."""
-    names = tuple(entry.name for entry in fields(kind) if entry.name not in params_fields(kind))
+    is_silent = plan.privacy.unit in ("image", "patient")  # the loss would tell of images without noise
+    kept = {*params_fields(kind), *(["train_loss"] if is_silent else [])}
+    names = tuple(entry.name for entry in fields(kind) if entry.name not in kept)
+    loss = "" if is_silent else "mean training loss, "
     whole = _rounds_asked(plan, None if isinstance(strategy, FineTune) else strategy)
-    return Leaving(what="figures of the round's training: mean training loss, number of training images, steps, seconds", names=names,
+    fits = "" if is_silent else ", and how well the model fits them on the whole"
+    return Leaving(what=f"figures of the round's training: {loss}number of training images, steps, seconds", names=names,
                    shape=plural(len(names), "figure"), num_bytes=None, how_often=whole,
-                   reveals="It tells how many training images there are, exactly, and how well the model fits them on the whole.")
+                   reveals=f"It tells how many training images there are, exactly{fits}.")
 
 
 def _sums(plan: Plan, task: Task, classes: Sequence[str]) -> list[Leaving]:
@@ -294,8 +335,9 @@ def _of_tally(task: Task, classes: Sequence[str], which: str) -> tuple[str, int 
 def _once(plan: Plan, classes: Sequence[str]) -> list[Leaving]:
     """What is told when the site takes up the study."""
     is_counted = plan.recipe.class_weights == "balanced"
+    names = tuple(name for name in _names(Ready) if name != "counts" and (name != "identity" or plan.aggregation.secure))
     found = [Leaving(what="what is here: numbers of images, names of the classes, a fingerprint of the data, versions, processor",
-                     names=tuple(name for name in _names(Ready) if name != "counts"), shape=plural(len(fields(Ready)) - 1, "figure"),
+                     names=names, shape=plural(len(names), "figure"),
                      num_bytes=None, how_often="at the beginning, and when the site or the server comes back",
                      reveals="It tells exact numbers of images. From the fingerprint no image can be found, only that data are the same.")]
     if is_counted:
