@@ -1,5 +1,6 @@
-"""Whole runs in which a site is malicious: the mean breaks, rules hold."""
+"""Whole runs in which sites are malicious: the mean breaks, rules hold."""
 
+from contextlib import closing
 from dataclasses import replace
 from functools import partial
 
@@ -8,13 +9,15 @@ import torch
 
 from wardround.aggregation.choose import make_combine
 from wardround.aggregation.mean import mean
+from wardround.attacks.choose import make_corruption
 from wardround.build import ArmBlueprint, initial_params
 from wardround.core.events import Event, RoundFinished
 from wardround.core.exchange import Filter, Update
 from wardround.core.params import Params
 from wardround.data.transforms import Augment
+from wardround.fleet.hostile import HostileFleet
 from wardround.fleet.local import LocalFleet
-from wardround.plan.schema import AggregationPlan, AugmentPlan, Recipe, RoundsPlan
+from wardround.plan.schema import AggregationPlan, AttackPlan, AugmentPlan, Recipe, RoundsPlan
 from wardround.rounds.course import Course
 from wardround.rounds.loop import run_rounds
 from wardround.strategies.fedavg import FedAvg
@@ -23,21 +26,15 @@ from wardround.testing import check_strategy, toy_blueprint
 
 NUM_SITES, BAD = 7, "site-7"
 LEARNT, BROKEN = 0.05, 1.0  # validation loss; 0.69 is guessing
-
-
-def flipped(update: Update, memory, rng) -> Update:
-    """The other way, and four times as far; running statistics as they are, for a variance below 0 would end the run at once."""
-    delta = update.delta.clone()
-    delta.trainable.mul_(-4)
-    return replace(update, delta=delta) if update.site == BAD else update
+NONE, FLIP = AttackPlan(), AttackPlan(kind="sign-flip", sites=(BAD,))
 
 
 def not_finite(update: Update, memory, rng) -> Update:
     return replace(update, delta=Params(update.delta.flat * torch.nan, update.delta.layout)) if update.site == BAD else update
 
 
-class Attacked(ArmBlueprint):
-    """One site changes what it sends."""
+class Filtered(ArmBlueprint):
+    """What sites send is changed there."""
 
     harm: Filter | None = None
 
@@ -46,19 +43,20 @@ class Attacked(ArmBlueprint):
         return self.harm
 
 
-def trained(rule: str, harm: Filter | None, tmp_path, strategy: type[FedAvg] = FedAvg, **settings) -> tuple[Course, list[RoundFinished]]:
-    combine = make_combine(AggregationPlan(rule=rule, attackers=0 if rule == "mean" else 1))
-    toy = toy_blueprint(strategy, num_sites=NUM_SITES, recipe=Recipe(lr=0.1, batch_size=4, local_epochs=2.0),
+def trained(rule: str, attack: AttackPlan | Filter, tmp_path, strategy: type[FedAvg] = FedAvg, num_sites: int = NUM_SITES,
+            **settings) -> tuple[Course, list[RoundFinished]]:
+    plan, harm = (attack, None) if isinstance(attack, AttackPlan) else (NONE, attack)
+    combine = make_combine(AggregationPlan(rule=rule, attackers=0 if rule == "mean" else max(1, len(plan.sites))))
+    toy = toy_blueprint(strategy, num_sites=num_sites, recipe=Recipe(lr=0.1, batch_size=4, local_epochs=2.0),
                         rounds=RoundsPlan(num=4, metric="loss"), combine=combine, **settings)
     feed = replace(toy.feed, augment=Augment(AugmentPlan()))  # turned left to right, the two classes are the same
-    blueprint = Attacked(**{**vars(toy), "feed": feed})
+    blueprint = Filtered(**{**vars(toy), "feed": feed, "plan": toy.plan.model_copy(update={"attack": plan})})
     object.__setattr__(blueprint, "harm", harm)
-    start = toy.strategy.begin(initial_params(toy), NUM_SITES)
-    fleet, events = LocalFleet(blueprint, start.params.layout, workers=2, work=tmp_path / "work"), list[Event]()
-    try:
+    start = toy.strategy.begin(initial_params(toy), num_sites)
+    corruption, events = make_corruption(plan), list[Event]()
+    with closing(LocalFleet(blueprint, start.params.layout, workers=2, work=tmp_path / "work")) as engine:
+        fleet = engine if corruption is None else HostileFleet(engine, corruption, sites=plan.sites)
         course = run_rounds(toy.plan, toy.strategy, fleet, Course(state=start, best=start.params), watch=events.append, save=lambda _: None)
-    finally:
-        fleet.close()
     return course, [event for event in events if isinstance(event, RoundFinished)]
 
 
@@ -67,19 +65,19 @@ def final_loss(events: list[RoundFinished]) -> float:
 
 
 def test_honest_sites_learn_with_the_mean_which_tells_nothing_of_single_sites(tmp_path) -> None:
-    _, events = trained("mean", None, tmp_path)
+    _, events = trained("mean", NONE, tmp_path)
     assert final_loss(events) < LEARNT
     assert all(event.suspicion == {} for event in events)
     assert FedAvg(recipe=Recipe()).combine is mean
 
 
 def test_a_flipped_site_breaks_the_mean(tmp_path) -> None:
-    assert final_loss(trained("mean", flipped, tmp_path)[1]) > BROKEN
+    assert final_loss(trained("mean", FLIP, tmp_path)[1]) > BROKEN
 
 
 @pytest.mark.parametrize("rule", ["median", "trimmed-mean", "multi-krum", "geometric-median", "centred-clipping", "nnm-trimmed"])
 def test_rules_hold_and_the_flipped_site_stands_apart(rule: str, tmp_path) -> None:
-    _, events = trained(rule, flipped, tmp_path)
+    _, events = trained(rule, FLIP, tmp_path)
     assert final_loss(events) < LEARNT
     for event in events:
         assert event.suspicion.keys() == event.update_norms.keys()
@@ -96,8 +94,15 @@ def test_a_site_that_sends_nan_is_left_out_before_any_rule(tmp_path) -> None:
 
 
 def test_a_rule_stands_before_the_servers_optimiser_too(tmp_path) -> None:
-    _, events = trained("median", flipped, tmp_path, FedAvgM, server_momentum=0.5)
+    _, events = trained("median", FLIP, tmp_path, FedAvgM, server_momentum=0.5)
     assert final_loss(events) < LEARNT
+
+
+def test_label_flips_at_two_of_six_sites_break_the_mean_and_not_the_median(tmp_path) -> None:
+    attack = AttackPlan(kind="label-flip", sites=("site-5", "site-6"))
+    losses = {rule: final_loss(trained(rule, attack, tmp_path / rule, num_sites=6)[1]) for rule in ("mean", "median")}
+    assert losses["median"] < LEARNT
+    assert losses["mean"] > 5 * LEARNT
 
 
 @pytest.mark.parametrize("rule", ["median", "krum", "geometric-median", "nnm-trimmed"])

@@ -157,8 +157,8 @@ def _check_patch(plan: Plan) -> None:
         raise PlanError(f"attack.patch = {attack.patch:g} of {min(sides)} pixels is less than half a pixel, which leaves no room for the "
                         f"backdoor's patch. Set it to at least {1 / min(sides):.2g}.")
     if attack.patch > 0.5:
-        raise PlanError(f"attack.patch = {attack.patch:g} would cover more than a quarter of the image, so that the model would learn from what "
-                        "is missing. Set it to at most 0.5.")
+        raise PlanError(f"attack.patch = {attack.patch:g} would cover more than a quarter of the image, so that the model would learn from "
+                        "what is missing. Set it to at most 0.5.")
     if attack.poisoned == 0:
         raise PlanError("attack.poisoned = 0: no image would carry the backdoor's patch. Set it to e.g. 0.5.")
 
