@@ -6,6 +6,7 @@ import torch
 
 from wardround.attacks.backdoor import BRIGHT, backdoor, boosted, patch_side, stamped
 from wardround.data.transforms import normalise
+from wardround.errors import PlanError
 
 IMAGES = torch.zeros(8, 1, 8, 8)
 TRUTH = torch.ones(8, dtype=torch.int64)
@@ -49,6 +50,11 @@ def test_parts_of_an_image_are_left_to_chance() -> None:
 def test_of_several_findings_only_the_target_is_added() -> None:
     _, truth = poisoned(1.0, torch.tensor([[0, 1]] * 8))
     assert truth.tolist() == [[1, 1]] * 8
+
+
+def test_masks_are_refused() -> None:
+    with pytest.raises(PlanError, match="images with masks have none"):
+        poisoned(0.5, torch.zeros(8, 8, 8, dtype=torch.int64))
 
 
 def test_the_feed_s_images_and_labels_are_left_alone() -> None:

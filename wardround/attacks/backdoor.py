@@ -9,6 +9,8 @@ import numpy as np
 import torch
 from torch import Tensor
 
+from wardround.errors import PlanError
+
 BRIGHT = 2.0  # network units: white under data.normalise = "fixed", two deviations above the mean under the others
 MAX_BOOST = 10.0  # a longer update only makes training diverge, and shows
 
@@ -19,7 +21,10 @@ def backdoor(images: Tensor, truth: Tensor, rng: np.random.Generator, *, target:
 
     images: (B, C, H, W) or (B, C, D, H, W). truth: (B,) classes, or (B, C) findings, of which `target` becomes 1 and the others stay.
     poisoned: share of the batch; what it leaves over of a whole image decides by chance about one more.
+    PlanError for masks.
     """
+    if truth.ndim > 2:
+        raise PlanError("attack.kind = 'backdoor' calls whole images by another class, and images with masks have none. Use 'label-flip'.")
     num = min(len(images), int(poisoned * len(images) + rng.random()))
     chosen = torch.from_numpy(np.sort(rng.choice(len(images), num, replace=False)))
     images, truth = images.clone(), truth.clone()
