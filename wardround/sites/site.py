@@ -2,10 +2,11 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Iterator, Sequence
+from collections.abc import Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass, field
+from functools import partial
 from math import ceil
-from typing import TypedDict, Unpack, get_args
+from typing import TYPE_CHECKING, TypedDict, Unpack, get_args
 
 import numpy as np
 import torch
@@ -15,7 +16,7 @@ from wardround.attacks.poison import Poison
 from wardround.core.exchange import EvaluateOrder, Order, Rows, SiteReport
 from wardround.core.params import FlatModel, Params
 from wardround.data.feeds import Feed
-from wardround.errors import SiteError
+from wardround.errors import PrivacyError, SiteError
 from wardround.plan.schema import Recipe
 from wardround.rng import global_torch_stream, stream, torch_stream
 from wardround.sites import memory as memories
@@ -23,10 +24,14 @@ from wardround.sites.examine import Examine
 from wardround.sites.memory import Memory
 from wardround.training import skew
 from wardround.training.arithmetic import Arithmetic
+from wardround.training.dpsgd import dp_sgd
 from wardround.training.local import Batch, Fit, Objective, Penalty, local_sgd
 from wardround.training.losses import Loss
 from wardround.training.mixup import mixed
-from wardround.training.optimizers import make_optimizer
+from wardround.training.optimizers import Optimizer, make_optimizer
+
+if TYPE_CHECKING:
+    from wardround.privacy.terms import Terms
 
 
 @dataclass(frozen=True, kw_only=True, eq=False)
@@ -61,6 +66,8 @@ class Bench:
     labels: Tensor | None = None  # (n,) int64 class of each row, where images have one class each
     buffers: dict[str, Tensor] = field(default_factory=dict)  # of optimisers, kept from site to site for their memory only
     poison: Poison | None = None  # simulations of malicious sites only
+    terms: Mapping[str, Terms] = field(default_factory=dict)  # by site: what its training may tell; it trains by DP-SGD
+    patients: np.ndarray | None = None  # (n,) text, whose image a row is; needed where terms hide patients
 
 
 class Seams(TypedDict, total=False):
@@ -98,14 +105,20 @@ class Site:
         """Train model on this round's batches; momentum stays in memory, under `slot`, if the recipe says so.
 
         objective: see local_sgd; None: `self.objective`. slot: a name for each model that a site trains in a round. batches: some of
-        the round's; None: all.
+        the round's; None: all. A site with terms (DP-SGD) takes neither: PrivacyError.
         """
-        recipe = order.recipe
+        recipe, terms = order.recipe, self.bench.terms.get(self.name)
+        if terms is not None and (objective is not None or batches is not None):
+            raise PrivacyError(f"site '{self.name}': the strategy trains with a loss or batches of its own, which DP-SGD cannot clip image "
+                               "by image. Use e.g. strategy.name = 'fedavg'.")
         kept = memories.part(self.memory, slot) if recipe.keep_optimizer else {}
         optimizer = make_optimizer(recipe, model.params.layout.num_trainable, model.device, kept or None, self.bench.buffers)
-        with global_torch_stream(self.bench.seed, "layers", self.name, order.round):
-            fit = local_sgd(model, self.batches(order) if batches is None else batches, recipe, optimizer=optimizer,
-                            objective=objective or self.objective(order), **seams)
+        if terms is not None:
+            fit = self._private_fit(model, order, terms, optimizer, seams)
+        else:
+            with global_torch_stream(self.bench.seed, "layers", self.name, order.round):
+                fit = local_sgd(model, self.batches(order) if batches is None else batches, recipe, optimizer=optimizer,
+                                objective=objective or self.objective(order), **seams)
         if recipe.keep_optimizer:
             memories.put(self.memory, slot, {name: tensor.clone() for name, tensor in optimizer.state().items()})
         return fit
@@ -152,6 +165,23 @@ class Site:
     def evaluate(self, order: EvaluateOrder) -> SiteReport:
         """Sums over the site's rows; with detail also each row's or patient's result."""
         return evaluate(self.bench, [self.rows], order)[0]
+
+    def _private_fit(self, model: FlatModel, order: Order, terms: Terms, optimizer: Optimizer, seams: Seams) -> Fit:
+        """DP-SGD on Poisson samples of the site's units; what it draws nobody can draw again."""
+        from wardround.privacy import noise
+        from wardround.sites.units import entropy, poisson_steps, units_of
+
+        bench, poison = self.bench, self.bench.poison
+        units = units_of(self.name, self.rows.train, terms.unit, bench.patients)
+        if not units:
+            raise SiteError(f"site '{self.name}' has no training images")
+        change = None
+        if poison is not None and poison.applies(self.name, order.round):
+            change = partial(poison.change, rng=stream(bench.seed, "poison", self.name, order.round))
+        with global_torch_stream("layers", entropy()):
+            return dp_sgd(model, poisson_steps(bench.feed, self._device, units, terms, change), order.recipe, terms, optimizer=optimizer,
+                          losses=lambda images, truth: bench.loss.per_image(self.logits(images), truth), noise=noise.gaussian,
+                          num_units=len(units), **seams)
 
     @property
     def _device(self) -> torch.device:

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Callable, Iterable
 from dataclasses import dataclass
+from functools import partial
 
 from torch import Tensor
 
@@ -18,11 +19,11 @@ Batch = tuple[Tensor, Tensor]  # images (B, C, ...) float32 and their truth int6
 
 @dataclass(frozen=True, kw_only=True)
 class Fit:
-    """What a site's training in one round came to. train_loss: mean over images, before each step."""
+    """What a site's training in one round came to. train_loss: mean over images, before each step; None where it is not told."""
 
     num_steps: int
     num_images: int
-    train_loss: float
+    train_loss: float | None
 
 
 def local_sgd(model: FlatModel, batches: Iterable[Batch], recipe: Recipe, *, objective: Objective, optimizer: Optimizer,
@@ -34,18 +35,7 @@ def local_sgd(model: FlatModel, batches: Iterable[Batch], recipe: Recipe, *, obj
     loss that is not finite is not hidden: the server refuses the update that comes of it.
     """
     model.train()
-
-    def step() -> None:
-        if mean_grad is not None:
-            mean_grad.add_(model.grads)
-        if penalty is not None:
-            penalty(model.params.trainable, model.grads)
-        if drift is not None:
-            model.grads.add_(drift)
-        if recipe.clip_norm is not None:
-            clip_(model.grads, recipe.clip_norm)
-        optimizer.step(model.params.trainable, model.grads, recipe.lr)
-
+    step = partial(take_step, model, recipe, optimizer, penalty=penalty, drift=drift, mean_grad=mean_grad)
     loss_sum, num_images, num_steps = 0.0, 0, 0
     for images, truth in batches:
         if not (recipe.single_step and num_images):
@@ -64,3 +54,17 @@ def local_sgd(model: FlatModel, batches: Iterable[Batch], recipe: Recipe, *, obj
     if mean_grad is not None:
         mean_grad.div_(max(num_steps, 1))
     return Fit(num_steps=num_steps, num_images=num_images, train_loss=loss_sum / max(num_images, 1))
+
+
+def take_step(model: FlatModel, recipe: Recipe, optimizer: Optimizer, *, penalty: Penalty | None, drift: Tensor | None,
+              mean_grad: Tensor | None) -> None:
+    """One step of the optimiser along model.grads, after the algorithms' seams: see local_sgd."""
+    if mean_grad is not None:
+        mean_grad.add_(model.grads)
+    if penalty is not None:
+        penalty(model.params.trainable, model.grads)
+    if drift is not None:
+        model.grads.add_(drift)
+    if recipe.clip_norm is not None:
+        clip_(model.grads, recipe.clip_norm)
+    optimizer.step(model.params.trainable, model.grads, recipe.lr)
