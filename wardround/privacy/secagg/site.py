@@ -93,7 +93,7 @@ class SecureSite:
 
     def advertise(self, request: bytes) -> bytes:
         """Stage 0: begin the attempt that the request names; fresh public keys, signed. An earlier attempt's keys are forgotten."""
-        begun = begin_of(request, "advertise", layout.SERVER, self.manifest)
+        begun = self._begun_by(request, "advertise")
         if begun != self.attempt:
             if begun in self._begun:
                 raise self._refuse("this attempt was begun before. The server must number attempts anew.", "advertise", "attempt")
@@ -123,7 +123,7 @@ class SecureSite:
     def _reply(self, stage: Stage, request: bytes, work: Callable[[Attempt, memoryview], bytes]) -> bytes:
         """The reply of a stage, which must be the next one; any fault ends the attempt here, save a message of another attempt."""
         attempt = self._attempt
-        begun = begin_of(request, stage, layout.SERVER, self.manifest)
+        begun = self._begun_by(request, stage)
         if attempt is None or begun != self.attempt:
             raise self._refuse(f"round {begun[0]}, attempt {begun[1]} is not the attempt of this process, which may have been restarted. "
                                "The server goes on without this site, or begins a new attempt.", stage, "attempt")
@@ -141,6 +141,13 @@ class SecureSite:
         attempt.next_stage += 1
         self._attempt = attempt
         return reply
+
+    def _begun_by(self, request: bytes, stage: Stage) -> tuple[int, int]:
+        """(round, attempt) of the server's request."""
+        try:
+            return begin_of(request, stage, layout.SERVER, self.manifest)
+        except SecureError as error:
+            raise error.at(self.name, stage) from None
 
     def _check_turn(self, attempt: Attempt, stage: Stage) -> None:
         index = STAGES.index(stage)
