@@ -56,7 +56,7 @@ class BudgetedFleet(Wrapped):
             spend = spend_of(self.terms[payer])
             if not self.ledgers[payer].allow(spend):
                 reasons[payer] = self.ledgers[payer].refusal(spend, round)
-        return {site: reasons[SERVER] for site in cohort} if is_central(self.terms) and reasons else reasons
+        return dict.fromkeys(cohort, reasons[SERVER]) if is_central(self.terms) and reasons else reasons
 
 
 def is_central(terms: Mapping[str, Terms]) -> bool:

@@ -272,8 +272,10 @@ def _following(before: Sequence[Line], raw: bytes) -> Line:
         raise ValueError("was changed or damaged: what it says does not fit its hash")
     if (line.seq, line.prev) != (len(before) + 1, before[-1].hash if before else GENESIS):
         raise ValueError("does not follow the line before it: lines are missing, or changed places")
-    if line.steps < 1 or line.noise_multiplier <= 0 or not 0 < line.sample_rate <= 1:
-        raise ValueError("holds numbers that no spending has")
+    try:
+        line.spend  # noqa: B018, its numbers are checked there
+    except PrivacyError as error:
+        raise ValueError(f"holds numbers that no spending has ({error})") from error
     return line
 
 
@@ -305,7 +307,7 @@ def _held(path: Path, flags: int) -> Iterator[int]:
         except ModuleNotFoundError:
             pass
         else:
-            fcntl.flock(file, fcntl.LOCK_SH if flags == os.O_RDONLY else fcntl.LOCK_EX)  # let go of when the file is closed, also by a crash
+            fcntl.flock(file, fcntl.LOCK_SH if flags == os.O_RDONLY else fcntl.LOCK_EX)  # until the file is closed, also by a crash
         yield file
     finally:
         os.close(file)
