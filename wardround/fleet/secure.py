@@ -8,6 +8,7 @@ from __future__ import annotations
 
 import secrets
 from collections.abc import Callable, Iterator, Mapping, Sequence
+from dataclasses import dataclass
 
 import numpy as np
 import torch
@@ -31,6 +32,13 @@ from wardround.strategies.personal import Partial
 SUM = "secure sum"  # name of the members together
 
 Fault = Callable[[Update, Order, Mapping[str, int], Mapping[str, float]], str | None]  # rounds/arrivals.py's
+
+
+@dataclass(frozen=True)
+class _Carrier:
+    """privacy/secagg/drive.py's, by a function."""
+
+    ask: Callable[[str, Mapping[str, bytes]], Replies]
 
 
 class Secure(Wrapped):
@@ -58,7 +66,7 @@ class Secure(Wrapped):
         try:
             found = self._summed(order, cohort)
         except SecureError as error:
-            yield from (SiteFailed(site=site, reason=self._lost.get(site, str(error))) for site in cohort)
+            yield from self._failed(cohort, error)
             return
         self.members = found.members
         yield from (SiteFailed(site=site, reason=found.lost[site]) for site in cohort if site in found.lost)
@@ -70,19 +78,26 @@ class Secure(Wrapped):
         yield Summed(site=SUM, members=found.members, num_examples=1, delta=delta, train_loss=None, sent_bytes=found.num_bytes,
                      num_steps=min(self._steps) if len(self._steps) == 1 else 0, seconds=self._seconds)
 
+    def _failed(self, cohort: Sequence[str], error: SecureError) -> Iterator[SiteFailed]:
+        """The error, which names all who were lost, is told once."""
+        first = next((site for site in cohort if site not in self._lost), "")
+        for site in cohort:
+            why = str(error) if site == first else f"the secure sum was not opened: see site {first}"
+            yield SiteFailed(site=site, reason=self._lost.get(site, why))
+
     def _summed(self, order: Order, cohort: Sequence[str]) -> SecureMean:
         attempt = 1 + secrets.randbits(31)  # a server that was started again repeats none
 
-        def masked(requests: Mapping[str, bytes]) -> Replies:
-            for site, reply in self.masked(order, requests):
+        def carried(stage: str, requests: Mapping[str, bytes]) -> Replies:
+            for site, reply in self.masked(order, requests) if stage == "masked" else self.ask(stage, requests):
                 if isinstance(reply, str):
                     self._lost[site] = reply
                 yield site, reply
 
-        return secure_mean(self.manifest, order.round, attempt, self, asked=tuple(cohort), masked=masked)
+        return secure_mean(self.manifest, order.round, attempt, _Carrier(carried), asked=tuple(cohort))
 
     def ask(self, stage: str, requests: Mapping[str, bytes]) -> Replies:
-        """See privacy/secagg/drive.py: Carrier."""
+        """Ask sites a step other than training; (site, reply or why it is lost) as they come."""
         raise NotImplementedError
 
     def masked(self, order: Order, requests: Mapping[str, bytes]) -> Replies:

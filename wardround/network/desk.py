@@ -85,7 +85,7 @@ class Desk:
         self._approvals = Approvals(folder.approvals_file)
         self._notes = list(notes)
         self._work: _Work | None = None
-        self._secure = SiteHalf(folder, self.site, self._approvals, self._notes.append)
+        self._secure = SiteHalf(folder, self.site, self._approvals, note=lambda text: self._notes.append(text))
 
     def answer(self, data: bytes) -> bytes:
         """The bytes of the reply. What an exception says in full goes to the log only."""

@@ -141,9 +141,9 @@ class SiteHalf:
         """Of all plans, by their hash."""
         return read_json(self.folder.secure_file) if self.folder.secure_file.exists() else {}
 
-    def _approved(self, envelope: Envelope) -> str:
-        """When the plan was approved, for the last time."""
-        return [held.when for held in self.approvals.history() if held.hash == envelope.plan and not held.withdrawn][-1]
+    def _approved(self, envelope: Envelope) -> int:
+        """How often the plan was approved: once more after each withdrawal."""
+        return sum(held.hash == envelope.plan for held in self.approvals.history())
 
     def _write(self, envelope: Envelope, manifest: Manifest, opened: Mapping[int, bytes]) -> None:
         held = {"approved": self._approved(envelope), "manifest": manifest.digest.hex(),
@@ -177,8 +177,8 @@ class SecureNvflare(Secure):
         self._round, self._attempt = order.round, self._attempt + 1
         before = read_json(self._file) if self._file.exists() else {}
         same = [site for site in cohort if before.get("round") != order.round or site in before["sites"]]
-        yield from (SiteFailed(site=site, reason=f"round {order.round} was summed before without it, and the sum may not be told apart")
-                    for site in cohort if site not in same)
+        why = f"the sum of round {order.round} was opened before without it, and the difference would be its update"
+        yield from (SiteFailed(site=site, reason=why) for site in cohort if site not in same)
         yield from super().train(order, same)
 
     def ask(self, stage: str, requests: Mapping[str, bytes]) -> Replies:
