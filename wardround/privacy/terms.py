@@ -16,8 +16,8 @@ UNITS = {"image": "images", "patient": "patients", "site": "sites"}
 
 @dataclass(frozen=True, kw_only=True)
 class Terms:
-    """A site's terms, or of unit "site" the server's. noise_multiplier: standard deviation of a step's noise by clip_norm. sample_rate: each
-    unit's probability to be in a step. epsilon: budget of the whole run. physical_batch: images in memory at once, which changes nothing."""
+    """A site's terms, or of unit "site" the server's. noise_multiplier: standard deviation of a step's noise by clip_norm. sample_rate:
+    each unit's probability to be in a step. epsilon: budget of the whole run. physical_batch: images in memory at once, without effect."""
 
     unit: str
     noise_multiplier: float
@@ -39,8 +39,8 @@ def terms_of(plan: Plan, num_units: int, num_images: int) -> Terms:
     if asked.unit == "none":
         raise PlanError("privacy.unit is 'none': there are no terms. Set it to 'image', 'patient' or 'site'.")
     if num_units < 1 or (asked.unit != "site" and num_images < num_units):
-        raise PrivacyError(f"{num_units} {UNITS[asked.unit]} with {num_images} training images: there is nothing to protect or to train on. "
-                           "Leave the site out of the plan.")
+        raise PrivacyError(f"{num_units} {UNITS[asked.unit]} with {num_images} training images: there is nothing to train on, or to "
+                           "protect. Leave the site out of the plan.")
     delta = min(1e-5, 1 / (10 * num_units)) if asked.delta is None else asked.delta
     if delta >= 1 / num_units:
         raise PlanError(f"privacy.delta = {delta:g} is not below one unit's share, 1/{num_units}: to tell everything of one of the "
@@ -64,18 +64,19 @@ def _sampling(recipe: Recipe, num_images: int) -> tuple[float, int]:
 
 def in_words(terms: Terms) -> list[str]:
     """Return what the terms promise and what they do not, in sentences for reports and data-protection officers."""
-    one = {"image": "one training image", "patient": "one patient, with all of the patient's training images", "site": "one site"}[terms.unit]
+    whole = " (with all training images)" if terms.unit == "patient" else ""
     many = UNITS[terms.unit]
     told = [
-        f"What is hidden is whether {one} took part: two collections are neighbours if one holds one {terms.unit} more (add or remove one).",
+        f"What is hidden is whether one {terms.unit}{whole} took part: collections are neighbours if one of them holds one {terms.unit} "
+        "more (add or remove one).",
         f"Of all that training tells in the whole run, nothing becomes more than e^{terms.epsilon:g} times as likely by it, but for a "
         f"probability of {terms.delta:g} (epsilon {terms.epsilon:g}, delta {terms.delta:g}); training stops before more is spent.",
         _drawn(terms),
         f"{_clipped(terms)} at L2 norm {terms.clip_norm:g}, and the sum gets normal noise of standard deviation "
         f"{terms.noise_multiplier:.4g} times that, from the operating system's random source.",
         f"The numbers of {'sites' if terms.unit == 'site' else 'training images and patients of the site'} are taken as public.",
-        "Not covered: sums over validation and test images, and what is chosen by them: the round that is kept, early stopping, thresholds, "
-        "the temperature, and learning rates or other settings that were tried before.",
+        "Not covered: sums over validation and test images, and what is chosen by them: the round that is kept, early stopping, "
+        "thresholds, the temperature, and learning rates or other settings that were tried before.",
         f"Not covered: floating point. Epsilon holds for ideal real numbers. Other training on the same {many} spends on top.",
     ]
     if terms.unit == "image":
@@ -97,4 +98,4 @@ def _clipped(terms: Terms) -> str:
     if terms.unit == "patient":
         images = "one image" if terms.images_per_patient == 1 else f"up to {terms.images_per_patient} images"
         return f"A patient's gradient of a step, the mean over {images} drawn anew, is clipped"
-    return f"{'An image' if terms.unit == 'image' else 'A site'}'s {'gradient of a step' if terms.unit == 'image' else 'change of a round'} is clipped"
+    return "An image's gradient of a step is clipped" if terms.unit == "image" else "A site's change of a round is clipped"
