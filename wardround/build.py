@@ -131,6 +131,7 @@ def build(plan: Plan, prepared: Prepared, arm: Arm, site: str | None = None) -> 
     check_sites(arm_plan.aggregation, rows)
     primary_metric(plan, catalogue.task)
     make_loss(plan.recipe, None, catalogue.task)  # a loss that does not fit is refused here, not by a worker that dies of it
+    make_poison(arm_plan.attack, list(rows), catalogue.classes, arm_plan.seed)  # the same of classes that there are not
     return ArmBlueprint(plan=arm_plan, strategy=build_strategy(arm_plan), rows=rows, feed=feed_of(plan, prepared), task=catalogue.task,
                         classes=catalogue.classes, regions=catalogue.regions,
                         class_weights=class_weights(catalogue, rows) if plan.recipe.class_weights == "balanced" else None)
