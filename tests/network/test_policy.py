@@ -11,7 +11,7 @@ import pytest
 from wardround.errors import NetworkError
 from wardround.network.envelope import Envelope
 from wardround.network.policy import TEMPLATE, Limits, Work, limits_of, refusal, refusal_of_plan, too_large, write_template
-from wardround.plan.schema import EnginePlan, Plan, RoundsPlan
+from wardround.plan.schema import AggregationPlan, AttackPlan, EnginePlan, Plan, PrivacyPlan, RoundsPlan, Section
 
 NOON = datetime(2026, 11, 26, 12, 0)
 
@@ -73,10 +73,36 @@ def test_a_site_without_training_images_does_not_train() -> None:
     assert "0 training images" in str(asked(Limits(), num_train=0))
 
 
-@pytest.mark.parametrize("value", [0.1, 8.0, 1e6])
-def test_no_plan_promises_an_epsilon_yet_so_any_max_epsilon_refuses_it(value: float) -> None:
-    found = str(asked(Limits(max_epsilon=value)))
-    assert f"no plan of this version can), and this site allows only plans that promise an epsilon of at most {value:g} (max_eps" in found
+def with_sections(**sections: Section) -> Plan:
+    return plan().model_copy(update=sections)
+
+
+@pytest.mark.parametrize("unit", ["image", "patient"])
+@pytest.mark.parametrize(("epsilon", "is_refused"), [(7.9, False), (8.0, False), (8.1, True)])
+def test_a_plan_that_promises_no_smaller_epsilon_than_max_epsilon_is_refused(unit: str, epsilon: float, is_refused: bool) -> None:
+    found = refusal_of_plan(Limits(max_epsilon=8.0), with_sections(privacy=PrivacyPlan(unit=unit, epsilon=epsilon)))
+    assert ("the plan's privacy.epsilon is 8.1, and this site allows only plans that promise an image or a patient an epsilon of at most 8 "
+            "(max_epsilon)" in str(found)) is is_refused
+    assert bool(found) is is_refused
+
+
+@pytest.mark.parametrize("unit", ["none", "site"])
+def test_a_plan_that_hides_no_image_and_no_patient_promises_no_epsilon(unit: str) -> None:
+    found = str(refusal_of_plan(Limits(max_epsilon=1e6), with_sections(privacy=PrivacyPlan(unit=unit, epsilon=0.1))))
+    assert f"its privacy.unit is '{unit}'" in found
+    assert "'image' or 'patient' would" in found
+    assert ("the noise is added by the server" in found) is (unit == "site")
+
+
+@pytest.mark.parametrize(("is_required", "is_secure", "is_refused"), [(True, False, True), (True, True, False), (False, False, False)])
+def test_a_site_may_ask_for_secure_sums(is_required: bool, is_secure: bool, is_refused: bool) -> None:
+    found = refusal_of_plan(Limits(require_secure=is_required), with_sections(aggregation=AggregationPlan(secure=is_secure)))
+    assert ("only plans with aggregation.secure = true (require_secure)" in str(found)) is is_refused
+
+
+def test_a_site_is_never_made_malicious() -> None:
+    found = str(refusal_of_plan(Limits(), with_sections(attack=AttackPlan(kind="label-flip"))))
+    assert "attack.kind = 'label-flip'), which is for simulations and never for a study" in found
 
 
 @pytest.mark.parametrize(("device", "gpu", "is_refused"), [("cuda", False, True), ("cuda", True, False), ("auto", False, False),

@@ -177,6 +177,18 @@ def test_grey_values_are_not_learnt_over_sites() -> None:
         plan_for(plan_of(*SITES, settings=("data.harmonise=site",)), SITES)
 
 
+def test_no_site_of_a_study_is_made_malicious() -> None:
+    with pytest.raises(PlanError, match=r"attack\.kind = 'sign-flip' makes sites malicious, which is for simulations only"):
+        plan_for(plan_of(*SITES, settings=("attack.kind=sign-flip",)), SITES)
+
+
+def test_secure_sums_need_three_sites() -> None:
+    secure = plan_of("north", "south", "east", settings=("aggregation.secure=true",))
+    assert plan_for(secure, ["north", "south", "east"]).aggregation.secure
+    with pytest.raises(PlanError, match=r"needs at least 3 sites, and the study has 2"):
+        plan_for(secure, ["north", "south"])
+
+
 def test_classes_that_are_not_known_must_be_written_out() -> None:
     plan = plan_of(*SITES, settings=("data.dataset=folder", "data.folder=/images"))
     with pytest.raises(PlanError, match=r"data\.classes must be written out for 'folder'"):

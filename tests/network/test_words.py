@@ -86,6 +86,9 @@ def test_the_words_say_what_the_plan_says() -> None:
     ({"aggregation": {"rule": "nnm-trimmed", "attackers": 1}, "cohort": {"min_sites": 3}},
      "(rule nnm-trimmed); it is made to withstand 1 malicious site. All sites count alike, whatever their size."),
     ({"aggregation": {"rule": "fltrust", "root": "site-2"}, "cohort": {"min_sites": 3}}, "The site that is trusted is site-2."),
+    ({"aggregation": {"secure": True}}, "the server sees only sums over at least three sites, and no site's own change."),
+    ({"privacy": {"unit": "patient", "epsilon": 3}}, "so that little can be told of a single patient (differential privacy: epsilon 3 at"),
+    ({"privacy": {"unit": "site"}, "aggregation": {"weights": "equal"}}, "the server itself sees more."),
     ({"recipe": {"local_steps": 7, "batch_size": 5}}, "trains on 7 batches of 5 images."),
     ({"recipe": {"single_step": True}}, "goes once through its training images, 32 at a time. All of them together make one step"),
     ({"cohort": {"fraction": 0.5}}, "50 % of them, drawn by lot, are asked"), ({"cohort": {"deadline_s": 30}}, "within 30 s"),
@@ -168,6 +171,25 @@ def test_without_the_network_the_size_follows_from_the_number_of_parameters() ->
     assert told(plan(), num_parameters=1000)[0].num_bytes == 4000
     assert told(plan(exchange={"updates": "float16"}), num_parameters=1000)[0].num_bytes == 2001
     assert told(plan())[0].num_bytes is None
+
+
+def test_of_a_plan_with_secure_sums_masked_numbers_and_keys_leave_and_no_figures(layout: Layout) -> None:
+    found = told(plan("fedbn", aggregation={"secure": True}), layout=layout)
+    change, masks = found[:2]
+    assert change.what == "what training here has changed in the model, masked"
+    assert "looks like numbers drawn at random" in change.reveals
+    assert change.num_bytes == 4 * layout.size  # masks cover what stays here too
+    assert masks.names == ("site", "stage", "body")
+    assert not [entry for entry in found if {"train_loss", "num_steps", "seconds"} & set(entry.names)]
+    assert "identity" in one(found, "what is here").names
+    assert "identity" not in one(told(plan()), "what is here").names
+
+
+def test_of_a_plan_with_noise_at_the_sites_the_training_loss_stays_and_the_noise_is_told(layout: Layout) -> None:
+    private = plan(privacy={"unit": "image", "epsilon": 2})
+    assert "Noise hides what a single image taught it" in told(private, layout=layout)[0].reveals
+    assert "train_loss" not in one(told(private), "figures of the round's training").names
+    assert "no noise is added" in told(plan(), layout=layout)[0].reveals
 
 
 def test_finetune_sends_numbers_in_its_first_rounds_only() -> None:
