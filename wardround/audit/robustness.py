@@ -79,7 +79,7 @@ def audit_robustness(subject: Subject, *, share: float = SHARE, attacks: Sequenc
     for kind in attacks:
         attack = AttackPlan(kind=kind, share=share)
         cells = [_cell(subject, attack, rule, clean[rule.rule], train(rule, attack)) for rule in rules]
-        findings.append(_finding(subject, attack, num, cells))
+        findings.append(finding_of(subject, attack, num, cells))
     return findings
 
 
@@ -99,7 +99,7 @@ def _cell(subject: Subject, attack: AttackPlan, rule: AggregationPlan, clean: Tr
                 success=attacked.success(subject, attack))
 
 
-def _finding(subject: Subject, attack: AttackPlan, num: int, cells: Sequence[Cell]) -> Finding:
+def finding_of(subject: Subject, attack: AttackPlan, num: int, cells: Sequence[Cell]) -> Finding:
     """The mean's cell is the planted victim; the cell of the run's own rule is the result."""
     mean = cells[0]
     own = next(cell for cell in cells if cell.rule == subject.plan.aggregation.rule)
