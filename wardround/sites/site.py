@@ -4,9 +4,8 @@ from __future__ import annotations
 
 from collections.abc import Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass, field
-from functools import partial
 from math import ceil
-from typing import TYPE_CHECKING, TypedDict, Unpack, get_args
+from typing import TypedDict, Unpack, get_args
 
 import numpy as np
 import torch
@@ -18,10 +17,13 @@ from wardround.core.params import FlatModel, Params
 from wardround.data.feeds import Feed
 from wardround.errors import PrivacyError, SiteError
 from wardround.plan.schema import Recipe
+from wardround.privacy import noise
+from wardround.privacy.terms import Terms
 from wardround.rng import global_torch_stream, stream, torch_stream
 from wardround.sites import memory as memories
 from wardround.sites.examine import Examine
 from wardround.sites.memory import Memory
+from wardround.sites.units import entropy, poisson_steps, units_of
 from wardround.training import skew
 from wardround.training.arithmetic import Arithmetic
 from wardround.training.dpsgd import dp_sgd
@@ -29,9 +31,6 @@ from wardround.training.local import Batch, Fit, Objective, Penalty, local_sgd
 from wardround.training.losses import Loss
 from wardround.training.mixup import mixed
 from wardround.training.optimizers import Optimizer, make_optimizer
-
-if TYPE_CHECKING:
-    from wardround.privacy.terms import Terms
 
 
 @dataclass(frozen=True, kw_only=True, eq=False)
@@ -168,16 +167,14 @@ class Site:
 
     def _private_fit(self, model: FlatModel, order: Order, terms: Terms, optimizer: Optimizer, seams: Seams) -> Fit:
         """DP-SGD on Poisson samples of the site's units; what it draws nobody can draw again."""
-        from wardround.privacy import noise
-        from wardround.sites.units import entropy, poisson_steps, units_of
-
         bench, poison = self.bench, self.bench.poison
         units = units_of(self.name, self.rows.train, terms.unit, bench.patients)
         if not units:
             raise SiteError(f"site '{self.name}' has no training images")
         change = None
         if poison is not None and poison.applies(self.name, order.round):
-            change = partial(poison.change, rng=stream(bench.seed, "poison", self.name, order.round))
+            rng, poisoned = stream(bench.seed, "poison", self.name, order.round), poison.change
+            change = lambda images, truth: poisoned(images, truth, rng)  # noqa: E731
         with global_torch_stream("layers", entropy()):
             return dp_sgd(model, poisson_steps(bench.feed, self._device, units, terms, change), order.recipe, terms, optimizer=optimizer,
                           losses=lambda images, truth: bench.loss.per_image(self.logits(images), truth), noise=noise.gaussian,
