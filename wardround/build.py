@@ -35,7 +35,9 @@ from wardround.lookup import suggestion
 from wardround.models import MODELS
 from wardround.models.build import build_model
 from wardround.plan.schema import AggregationPlan, AttackPlan, CohortPlan, DataPlan, ExchangePlan, Plan, PrivacyPlan, StrategyPlan
-from wardround.privacy.conflicts import check_conflicts
+from wardround.privacy.conflicts import check_conflicts, is_example_level, is_site_level
+from wardround.privacy.site_level import SiteNoise
+from wardround.privacy.terms import SERVER, Terms, terms_by_site
 from wardround.sites.classify import classify
 from wardround.sites.examine import Examine
 from wardround.sites.segment import examine
@@ -43,6 +45,7 @@ from wardround.sites.site import Bench, SiteRows
 from wardround.strategies import STRATEGIES
 from wardround.strategies.base import Strategy
 from wardround.training.arithmetic import Arithmetic
+from wardround.training.dpsgd import validated
 from wardround.training.losses import Loss, make_loss
 from wardround.training.probe import Trial, candidates, fastest
 from wardround.training.schedule import learning_rate
@@ -82,11 +85,14 @@ class Design:
 
 @dataclass(frozen=True, kw_only=True, eq=False)
 class ArmBlueprint(Design):
-    """All that a worker process needs to be any site of this arm. class_weights: (C,), of the loss."""
+    """All that a worker process needs to be any site of this arm. class_weights: (C,), of the loss. terms: what each site promises of its
+    units, or of whole sites the "server"; empty without privacy. patients: (n,) text, whose image a row is."""
 
     rows: Mapping[str, SiteRows]
     feed: Feed
     class_weights: np.ndarray | None = None
+    terms: Mapping[str, Terms] = field(default_factory=dict)
+    patients: np.ndarray | None = None
 
     @property
     def filter(self) -> Filter | None:
@@ -100,7 +106,8 @@ class ArmBlueprint(Design):
         return Bench(model=self.model(), feed=feed, loss=loss, examine=self._examine(feed, loss, device), seed=self.plan.seed,
                      arithmetic=arithmetic_of(self.plan), num_classes=len(self.classes),
                      labels=feed.labels if isinstance(feed, ImageFeed) and feed.labels.ndim == 1 else None,
-                     poison=make_poison(self.plan.attack, list(self.rows), self.classes, self.plan.seed))
+                     poison=make_poison(self.plan.attack, list(self.rows), self.classes, self.plan.seed),
+                     terms=self.terms if is_example_level(self.plan) else {}, patients=self.patients)
 
     def _examine(self, feed: Feed, loss: Loss, device: torch.device) -> Examine:
         num_classes = len(self.classes)
@@ -132,9 +139,22 @@ def build(plan: Plan, prepared: Prepared, arm: Arm, site: str | None = None) -> 
     primary_metric(plan, catalogue.task)
     make_loss(plan.recipe, None, catalogue.task)  # a loss that does not fit is refused here, not by a worker that dies of it
     make_poison(arm_plan.attack, list(rows), catalogue.classes, arm_plan.seed)  # the same of classes that there are not
-    return ArmBlueprint(plan=arm_plan, strategy=build_strategy(arm_plan), rows=rows, feed=feed_of(plan, prepared), task=catalogue.task,
-                        classes=catalogue.classes, regions=catalogue.regions,
-                        class_weights=class_weights(catalogue, rows) if plan.recipe.class_weights == "balanced" else None)
+    terms = terms_by_site(arm_plan, {name: held.train for name, held in rows.items()}, catalogue.patients)
+    blueprint = ArmBlueprint(plan=arm_plan, strategy=with_noise(build_strategy(arm_plan), arm_plan, terms, len(rows)), rows=rows,
+                             feed=feed_of(plan, prepared), task=catalogue.task, classes=catalogue.classes, regions=catalogue.regions,
+                             class_weights=class_weights(catalogue, rows) if plan.recipe.class_weights == "balanced" else None,
+                             terms=terms, patients=catalogue.patients)
+    if is_example_level(arm_plan):
+        validated(blueprint.model())
+    return blueprint
+
+
+def with_noise(strategy: Strategy, plan: Plan, terms: Mapping[str, Terms], num_sites: int) -> Strategy:
+    """The strategy, whose mean gets noise where whole sites are hidden."""
+    if not is_site_level(plan):
+        return strategy
+    noise = SiteNoise(multiplier=terms[SERVER].noise_multiplier, bound=plan.privacy.clip_norm, cohort_size=plan.cohort.asked(num_sites))
+    return dataclasses.replace(cast(Any, strategy), combine=noise)  # type: ignore[no-any-return]
 
 
 def primary_metric(plan: Plan, task: Task) -> str:
@@ -233,6 +253,8 @@ def resolved(plan: Plan, prepared: Prepared, watch: Watch = silent) -> Plan:
     """The plan with "auto" replaced by what this machine has and trains fastest with, so that a resumed run computes as it began."""
     check_names(plan)
     device = device_of(plan)
+    if is_example_level(plan):
+        plan = plan.model_copy(update={"engine": plan.engine.model_copy(update={"precision": "fp32"})})
     allowed = candidates(plan.engine, device)
     chosen = allowed[0] if len(allowed) == 1 else fastest(trial_of(build(plan, prepared, "federated")), allowed, watch)
     engine = plan.engine.model_copy(update={"device": device, "precision": chosen.precision, "layout": chosen.layout})

@@ -6,6 +6,7 @@ Sections are flat and frozen; unknown keys are refused with the nearest known on
 from __future__ import annotations
 
 from html import escape
+from math import ceil
 from pathlib import Path
 from typing import Annotated, Any, Literal
 
@@ -144,6 +145,10 @@ class CohortPlan(Section):
     fraction: Annotated[float, Field(gt=0, le=1)] = 1.0  # share of sites asked each round
     min_sites: int = Field(1, ge=1)  # fewer replies stop the run, which can be resumed; a study waits until so many are back
     deadline_s: Positive = 3600.0  # over a network: a site that has not answered by then is left out of the round
+
+    def asked(self, num_sites: int) -> int:
+        """How many of so many sites are asked in a round."""
+        return min(num_sites, max(self.min_sites, ceil(self.fraction * num_sites - 1e-9)))
 
 
 class ExchangePlan(Section):

@@ -3,14 +3,19 @@
 from __future__ import annotations
 
 import logging
+from collections.abc import Mapping
 from dataclasses import dataclass
 
+import numpy as np
+
+from wardround.data.catalogue import UNKNOWN
 from wardround.errors import PlanError, PrivacyError
 from wardround.plan.schema import Plan, Recipe
 from wardround.privacy.accountant import noise_for
 
 log = logging.getLogger(__name__)
 
+SERVER = "server"  # whose terms and ledger are those of whole sites
 UNITS = {"image": "images", "patient": "patients", "site": "sites"}
 
 
@@ -51,6 +56,22 @@ def terms_of(plan: Plan, num_units: int, num_images: int) -> Terms:
         noise = noise_for(epsilon=asked.epsilon, delta=delta, sample_rate=rate, steps=steps * plan.rounds.num)
     return Terms(unit=asked.unit, noise_multiplier=noise, sample_rate=rate, clip_norm=asked.clip_norm, delta=delta, epsilon=asked.epsilon,
                  steps_per_round=steps, physical_batch=asked.physical_batch, images_per_patient=asked.images_per_patient)
+
+
+def terms_by_site(plan: Plan, train: Mapping[str, np.ndarray], patients: np.ndarray) -> dict[str, Terms]:
+    """By site, or of whole sites by "server"; {} without privacy. train: training rows by site. patients: (n,) text, of all rows.
+
+    PlanError if patients are to be hidden and some are not named."""
+    if plan.privacy.unit == "none":
+        return {}
+    if plan.privacy.unit == "site":
+        return {SERVER: terms_of(plan, len(train), 0)}
+    if plan.privacy.unit == "image":
+        return {site: terms_of(plan, len(rows), len(rows)) for site, rows in train.items()}
+    if nameless := [site for site, rows in train.items() if (patients[rows] == UNKNOWN).any()]:
+        raise PlanError(f"privacy.unit = 'patient', but images of {', '.join(nameless)} name no patient. Give them one (column `patient` "
+                        "of a table), or set privacy.unit = 'image', which hides a patient with several images less.")
+    return {site: terms_of(plan, len(np.unique(patients[rows])), len(rows)) for site, rows in train.items()}
 
 
 def _sampling(recipe: Recipe, num_images: int) -> tuple[float, int]:

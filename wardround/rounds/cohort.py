@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
-from math import ceil
 
 import numpy as np
 
@@ -12,6 +11,5 @@ from wardround.plan.schema import CohortPlan
 
 def choose_cohort(sites: Sequence[str], plan: CohortPlan, rng: np.random.Generator) -> list[str]:
     """Draw ceil(fraction * sites), at least min_sites, without replacement; in the order of `sites`."""
-    num = min(len(sites), max(plan.min_sites, ceil(plan.fraction * len(sites) - 1e-9)))
-    chosen = set(rng.choice(len(sites), size=num, replace=False).tolist())
+    chosen = set(rng.choice(len(sites), size=plan.asked(len(sites)), replace=False).tolist())
     return [site for index, site in enumerate(sites) if index in chosen]

@@ -45,7 +45,7 @@ class FedRep(Partial):
                  _fit_but(site, model, order, is_head, list(batches), slot="body")]
         num_images = sum(part.num_images for part in parts)
         return Fit(num_steps=sum(part.num_steps for part in parts), num_images=num_images,
-                   train_loss=sum(part.train_loss * part.num_images for part in parts) / num_images)
+                   train_loss=sum(part.train_loss * part.num_images for part in parts if part.train_loss is not None) / num_images)
 
 
 def _fit_but(site: Site, model: FlatModel, order: Order, still: Tensor, batches: list[Batch], *, slot: str) -> Fit:
