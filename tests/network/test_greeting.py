@@ -110,6 +110,15 @@ def test_a_site_whose_images_have_changed_cannot_go_on_in_the_run(study: ToyStud
     assert greeting.ready["site-2"].fingerprint == "toy"
 
 
+def test_a_site_that_has_made_another_key_cannot_go_on_in_the_run(study: ToyStudy) -> None:
+    study.altered["site-2", "Ready"] = with_others(identity="ab" * 32)
+    greeting = begun(study)
+    study.altered["site-2", "Ready"] = with_others(identity="cd" * 32)
+    greeting.greet()
+    assert greeting.present == ["site-1", "site-3"]
+    assert "its key (identity.pem) is not that with which the run began" in greeting.faults["site-2"]
+
+
 def test_a_known_site_that_is_absent_is_still_of_the_run(study: ToyStudy) -> None:
     greeting = begun(study)
     study.there = {"site-1"}

@@ -3,6 +3,7 @@
 import os
 import stat
 from collections.abc import Iterator
+from contextlib import nullcontext
 from pathlib import Path
 
 import pytest
@@ -187,6 +188,14 @@ def test_secure_sums_need_three_sites() -> None:
     assert plan_for(secure, ["north", "south", "east"]).aggregation.secure
     with pytest.raises(PlanError, match=r"needs at least 3 sites, and the study has 2"):
         plan_for(secure, ["north", "south"])
+
+
+@pytest.mark.parametrize(("fraction", "is_refused"), [(1.0, False), (0.7, False), (0.4, True)])
+def test_so_many_sites_are_asked_that_a_secure_sum_can_be_opened(fraction: float, is_refused: bool) -> None:
+    sites = ("a", "b", "c", "d", "e")
+    plan = plan_of(*sites, settings=("aggregation.secure=true", f"cohort.fraction={fraction}", "cohort.min_sites=1"))
+    with pytest.raises(PlanError, match="asks 2 of 5 sites, and a secure sum is opened by 4") if is_refused else nullcontext():
+        plan_for(plan, sites)
 
 
 def test_classes_that_are_not_known_must_be_written_out() -> None:

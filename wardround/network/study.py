@@ -5,6 +5,7 @@ from __future__ import annotations
 import shutil
 from collections.abc import Mapping, Sequence
 from datetime import UTC, datetime
+from math import ceil
 from pathlib import Path
 from typing import Any
 
@@ -20,6 +21,7 @@ from wardround.network.folders import StudyFolder
 from wardround.network.kits import invite
 from wardround.plan.load import dump_plan
 from wardround.plan.schema import Plan
+from wardround.privacy.secagg.manifest import LEAST_SITES, least_threshold
 from wardround.runs.folder import write_json, write_text
 
 PART = ".part"  # what is not yet a study
@@ -92,9 +94,8 @@ def plan_for(plan: Plan, sites: Sequence[str]) -> Plan:
     if plan.attack.kind != "none":
         raise PlanError(f"attack.kind = '{plan.attack.kind}' makes sites malicious, which is for simulations only: a study is of "
                         "hospitals' own images. Try it with wardround run, and leave [attack] out here.")
-    if plan.aggregation.secure and len(sites) < 3:
-        raise PlanError(f"aggregation.secure needs at least 3 sites, and the study has {len(sites)}: of the sum of two each knows the "
-                        "other's part.")
+    if plan.aggregation.secure:
+        _check_secure(plan, len(sites))
     for section, key in (("data", "dataset"), ("model", "name"), ("strategy", "name")):
         if ".py:" in getattr(getattr(plan, section), key):
             raise PlanError(f"{section}.{key} names a file of your own. No code travels in a study: make it a package that every site "
@@ -120,6 +121,17 @@ def plan_for(plan: Plan, sites: Sequence[str]) -> Plan:
     if classes:
         Design(plan=made, strategy=build_strategy(made), task=reader.task, classes=tuple(classes)).model(is_tried=False)
     return made
+
+
+def _check_secure(plan: Plan, num: int) -> None:
+    """PlanError if no secure sum of so many sites could ever be opened."""
+    if num < LEAST_SITES:
+        raise PlanError(f"aggregation.secure needs at least {LEAST_SITES} sites, and the study has {num}: of the sum of two each knows the "
+                        "other's part.")
+    asked, needed = max(plan.cohort.min_sites, ceil(plan.cohort.fraction * num - 1e-9)), least_threshold(num)
+    if asked < needed:
+        raise PlanError(f"cohort.fraction = {plan.cohort.fraction:g} asks {asked} of {num} sites, and a secure sum is opened by "
+                        f"{needed} at least. Set it to {needed / num:.2g} or more, best to 1: sites may drop out.")
 
 
 def _address(address: str) -> tuple[str, int]:
