@@ -33,7 +33,7 @@ def network(name: str, shape: tuple[int, ...], norm: str = "group") -> FlatModel
 @pytest.mark.parametrize(("name", "shape"), CASES)
 def test_every_network_takes_a_private_step(name: str, shape: tuple[int, ...]) -> None:
     model = network(name, shape)
-    validated(model)
+    validated(model, (1, *shape))
     rng = torch_stream("private", name)
     images = torch.randn(2, 1, *shape, generator=rng)
     truth = torch.randint(0, 2, (2, *(shape if name in DRAWING else ())), generator=rng)
@@ -68,9 +68,9 @@ def test_opacus_tells_the_images_of_every_network_apart(name: str, shape: tuple[
 def test_batch_norm_is_refused_and_told_by_layer(name: str, shape: tuple[int, ...]) -> None:
     model = network(name, shape, norm="batch")
     norms = [layer for layer in model.module.modules() if isinstance(layer, nn.modules.batchnorm._BatchNorm)]
-    assert len(faults(model)) == len(norms) > 0
+    assert len(faults(model, (1, *shape))) == len(norms) > 0
     with pytest.raises(PlanError, match=r"\(BatchNorm[23]d\) makes every image's answer depend on the others.*Set model.norm = \"group\""):
-        validated(model)
+        validated(model, (1, *shape))
 
 
 @pytest.mark.parametrize("norm", ["group", "instance", "frozen"])
@@ -82,4 +82,4 @@ def test_norms_that_look_at_one_image_pass(norm: str) -> None:
 
         module = use_norm(build_model(plan.model_copy(update={"norm": "batch"}), in_channels=1, num_outputs=2, shape=(16, 16), seed=0,
                                       is_tried=True), norm)
-    assert faults(FlatModel(module)) == []
+    assert faults(FlatModel(module), (1, 16, 16)) == []

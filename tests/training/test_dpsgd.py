@@ -313,14 +313,44 @@ def test_recipes_that_join_images_are_refused(recipe: dict) -> None:
 
 def test_batch_norm_is_refused_by_name_with_the_remedy() -> None:
     model = FlatModel(nn.Sequential(nn.Conv2d(1, 2, 3), nn.BatchNorm2d(2, affine=False), nn.InstanceNorm2d(2, track_running_stats=True)))
-    assert [fault.split(" ")[0] for fault in faults(model)] == ["1", "2"]
+    assert [fault.split(" ")[0] for fault in faults(model, (1, 6, 6))] == ["1", "2"]
     with pytest.raises(PlanError, match=r"1 \(BatchNorm2d\) makes every.*2 \(InstanceNorm2d\) keeps.*Set model.norm = \"group\""):
-        validated(model)
-    validated(FlatModel(network()))
+        validated(model, (1, 6, 6))
+    validated(FlatModel(network()), (1, 6, 6))
 
 
 def test_batch_norm_that_is_not_trained_may_stay() -> None:
-    validated(FlatModel(nn.Sequential(nn.BatchNorm1d(4), nn.Linear(4, 2)), share=["1.*"]))
+    validated(FlatModel(nn.Sequential(nn.BatchNorm1d(4), nn.Linear(4, 2)), share=["1.*"]), (4,))
+
+
+class Centred(nn.Module):
+    def forward(self, images: torch.Tensor) -> torch.Tensor:
+        return images - images.mean(0)
+
+
+class Remembering(nn.Module):
+    def __init__(self) -> None:
+        super().__init__()
+        self.register_buffer("seen", torch.zeros(4))
+
+    def forward(self, images: torch.Tensor) -> torch.Tensor:
+        self.seen.add_(images.detach().sum(0))
+        return images
+
+
+@pytest.mark.parametrize(("layer", "fault"), [(Centred, "answer depends on the others"), (Remembering, "keeps statistics")])
+def test_layers_that_nobody_knows_are_tried(layer: type[nn.Module], fault: str) -> None:
+    model = FlatModel(nn.Sequential(nn.Linear(4, 4), nn.Dropout(0.5), layer(), nn.Linear(4, 2)))
+    before = model.params.flat.clone()
+    with pytest.raises(PlanError, match=fault):
+        validated(model, (4,))
+    assert torch.equal(model.params.flat, before)
+    validated(FlatModel(nn.Sequential(nn.Linear(4, 4), nn.Dropout(0.5))), (4,))
+
+
+class Constant(nn.Module):
+    def forward(self, images: torch.Tensor) -> torch.Tensor:
+        return images * 0
 
 
 def test_a_network_whose_images_cannot_be_told_apart_by_layer_takes_them_alone() -> None:
@@ -335,5 +365,6 @@ def test_a_network_whose_images_cannot_be_told_apart_by_layer_takes_them_alone()
     assert is_sampled(network().train(), (1, 6, 6))
     assert is_sampled(nn.Sequential(nn.Linear(4, 4), nn.Dropout(0.5), nn.Linear(4, 2)), (4,))
     assert not is_sampled(Mixing(), (1, 2, 2))
+    assert not is_sampled(nn.Sequential(nn.Linear(4, 2), Constant()), (4,))  # nothing was compared
     assert not is_sampled(nn.Sequential(nn.Linear(4, 4), nn.BatchNorm1d(4)), (4,))
     assert suitable(FlatModel(network()), terms(), (1, 6, 6)) == "alone"  # on a CPU it is the fastest

@@ -8,7 +8,7 @@ from contextlib import ExitStack
 from typing import TYPE_CHECKING
 
 import torch
-from torch import Tensor
+from torch import Tensor, nn
 from torch.nn.modules.batchnorm import _BatchNorm
 from torch.nn.modules.instancenorm import _InstanceNorm
 
@@ -16,6 +16,7 @@ from wardround.core.params import FlatModel
 from wardround.errors import PlanError, PrivacyError
 from wardround.models.norms import Frozen
 from wardround.plan.schema import Recipe
+from wardround.rng import global_torch_stream, torch_stream
 from wardround.training.local import Fit, Penalty, take_step
 from wardround.training.optimizers import Optimizer
 from wardround.training.per_unit import Chunk, Clip, Losses, Way, clipping, is_sampled, opacus
@@ -76,21 +77,24 @@ def suitable(model: FlatModel, terms: Terms, shape: tuple[int, ...]) -> Way:
     return "alone" if terms.unit == "patient" else "ghost"
 
 
-def validated(model: FlatModel) -> None:
-    """PlanError naming the layers with which no private training is possible, and the remedy."""
-    found = faults(model)
+def validated(model: FlatModel, shape: tuple[int, ...]) -> None:
+    """PlanError naming what in the network forbids private training, and the remedy. shape: (C, ...) of an image."""
+    found = faults(model, shape)
     if found:
-        raise PlanError(f"privacy.unit does not go with this network. {'; '.join(found[:3])}"
-                        f"{f'; and {len(found) - 3} layers more' if len(found) > 3 else ''}. Set model.norm = \"group\".")
+        more = f"; and {len(found) - 3} layers more" if len(found) > 3 else ""
+        raise PlanError(f"privacy.unit does not go with this network: {'; '.join(found[:3])}{more}. Set model.norm = \"group\", or put "
+                        "layers into your own network that look at one image at a time.")
 
 
-def faults(model: FlatModel) -> list[str]:
-    """A sentence for each layer that mixes images of a batch or keeps statistics of them, as training runs it."""
+def faults(model: FlatModel, shape: tuple[int, ...]) -> list[str]:
+    """What mixes images of a batch, or keeps statistics of them, as training runs the network: by layer, as Opacus knows them and more
+    strictly; or else, of layers that it does not know (Keras, a user's own), as a trial on random images shows it."""
     model.train()
-    return [fault for name, layer in model.module.named_modules() for fault in _faults(name or "the network", layer)]
+    found = [fault for name, layer in model.module.named_modules() for fault in _faults(name or "the network", layer)]
+    return found or _faults_on_trial(model, shape)
 
 
-def _faults(name: str, layer: torch.nn.Module) -> Iterator[str]:
+def _faults(name: str, layer: nn.Module) -> Iterator[str]:
     kind = type(layer).__name__
     if isinstance(layer, _BatchNorm):
         if layer.training and not isinstance(layer, Frozen):
@@ -98,13 +102,29 @@ def _faults(name: str, layer: torch.nn.Module) -> Iterator[str]:
     elif isinstance(layer, _InstanceNorm):
         if layer.track_running_stats and layer.training:
             yield f"{name} ({kind}) keeps statistics of the images, without noise"
-    elif not isinstance(layer, SEQUENTIAL):
-        validators = opacus("validators").ModuleValidator.VALIDATORS
-        for error in validators.get(type(layer), lambda _: [])(layer):
+    elif not isinstance(layer, nn.RNNBase | nn.MultiheadAttention):  # Opacus would replace them; their images are taken alone
+        for error in opacus("validators").ModuleValidator.VALIDATORS.get(type(layer), lambda _: [])(layer):
             yield f"{name} ({kind}): {error}"
 
 
-SEQUENTIAL = (torch.nn.RNNBase, torch.nn.MultiheadAttention)  # Opacus has no samplers of them; their images are taken alone
+@torch.no_grad()
+def _faults_on_trial(model: FlatModel, shape: tuple[int, ...]) -> list[str]:
+    """Two batches of two that share their first image: neither its answer nor what the network keeps may tell which other one it met."""
+    first, *others = torch.randn((3, *shape), generator=torch_stream("faults")).to(model.device)
+    kept = [tensor for tensor in (*model.module.buffers(), *model.module.parameters()) if not tensor.requires_grad]
+    before = [tensor.clone() for tensor in kept]
+    answers, states = [], []
+    for other in others:
+        with global_torch_stream("faults"):  # the same dropout
+            answers.append(model.module(torch.stack([first, other]))[0])
+        states.append([tensor.clone() for tensor in kept])
+        for tensor, value in zip(kept, before, strict=True):
+            tensor.copy_(value)
+    if not torch.allclose(answers[0], answers[1], rtol=1e-4, atol=1e-5):
+        return ["an image's answer depends on the others of its batch, so no single gradient can be clipped"]
+    if not all(torch.equal(one, two) for one, two in zip(*states, strict=True)):
+        return ["it keeps statistics of the images, without noise"]
+    return []
 
 
 def _check(recipe: Recipe) -> None:

@@ -173,7 +173,7 @@ def _means(gradient: Tensor, chunk: Chunk) -> Tensor:
 def is_sampled(module: nn.Module, shape: tuple[int, ...]) -> bool:
     """Whether "hooks" and "ghost" give each image's own gradient: a copy tries it in float64 on two random images, without dropout.
 
-    shape: (C, ...) of an image. Not so are e.g. networks with nn.GRU, or whose layers see images in another order.
+    shape: (C, ...) of an image. Not so are e.g. networks with nn.GRU, of Keras, or whose layers see images in another order.
     """
     trial = copy.deepcopy(module).double()
     for layer in trial.modules():
@@ -188,6 +188,8 @@ def is_sampled(module: nn.Module, shape: tuple[int, ...]) -> bool:
         for index in range(len(images)):
             alone = torch.autograd.grad(trial(images[index : index + 1]).square().sum(), trained, materialize_grads=True)
             size = torch.stack([gradient.norm() for gradient in alone]).norm()
+            if not size > 0:  # a copy that does not compute with its own parameters, such as a Keras model's
+                return False
             for parameter, gradient in zip(trained, alone, strict=True):
                 sampled = found[parameter][index] if parameter in found else torch.zeros_like(gradient)
                 if not (sampled.view_as(gradient) - gradient).norm() <= ROUNDING * size:
@@ -288,7 +290,8 @@ def _samplers() -> dict[type[nn.Module], Callable[..., Any]]:
 
 def _sampler(layer: nn.Module) -> Callable[..., Any]:
     """Opacus's sampler of this kind, or its general one: a gradient of the layer mapped over images (torch.func.vmap)."""
-    if type(layer) in _samplers() and getattr(layer, "padding_mode", "zeros") == "zeros":  # Opacus pads with zeros, whatever it says
+    is_plain = getattr(layer, "padding_mode", "zeros") == "zeros"  # Opacus pads with zeros, whatever the layer says,
+    if type(layer) in _samplers() and is_plain and getattr(layer, "groups", 1) == 1:  # and multiplies all groups with all others
         return _samplers()[type(layer)]
     general: Callable[..., Any] = opacus("grad_sample.functorch").ft_compute_per_sample_gradient
     return general
