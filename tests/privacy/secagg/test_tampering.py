@@ -23,6 +23,16 @@ def with_records(message, records):
     return message[:HEAD.size] + pack_records(records)
 
 
+def after(study, last, asked=None):
+    """A server whose stage `last` is closed."""
+    server = SecureServer(study.manifest, study.round, study.attempt, asked)
+    for stage in STAGES[:STAGES.index(last) + 1]:
+        for name, reply in study.ask(stage, server.requests()):
+            assert server.take(name, reply)
+        server.close()
+    return server
+
+
 def refused(study, fault, sites=None):
     """The round is given up, and each of these sites (all) named this fault."""
     with pytest.raises(SecureError) as caught:
@@ -133,20 +143,13 @@ def test_6_a_wrong_share(make_study, lost):
 
 
 def through_consent(study):
-    """A server after stage 3, with the requests of stages 3 and 4."""
-    server = SecureServer(study.manifest, study.round, study.attempt)
-    requests = {}
-    for stage in STAGES[:4]:
-        requests = server.requests()
-        for name, reply in study.ask(stage, requests):
-            assert server.take(name, reply)
-        server.close()
-    return requests, server.requests()
+    """The requests of stage 4."""
+    return after(study, "consent").requests()
 
 
 def test_7_both_secrets_of_one_site_cannot_be_had(make_study):
     study = make_study(5)
-    _, unmask = through_consent(study)
+    unmask = through_consent(study)
     site = study.sites["site-00"]
     head = Context(study.manifest, 1, 1).head("consent", SERVER)
     with pytest.raises(SecureError, match="second set of survivors") as caught:
@@ -159,7 +162,7 @@ def test_7_both_secrets_of_one_site_cannot_be_had(make_study):
 
 def test_7_nor_after_the_first_was_given(make_study):
     study = make_study(5)
-    _, unmask = through_consent(study)
+    unmask = through_consent(study)
     site = study.sites["site-00"]
     opened = records_of(site.unmask(unmask["site-00"]), OPENED_BYTES)
     assert {record[:1] for record in opened.values()} == {OF_SEED}
@@ -185,12 +188,8 @@ def test_8_two_sets_of_survivors_shown_to_two_halves(make_study):
     with pytest.raises(SecureError, match=r"2 of 5|3 of 5"):  # an honest server sees that the signatures are over another set
         study.run()
     study.attempt = 2  # a lying one passes them on
-    server = SecureServer(study.manifest, 1, 2)
+    server = after(study, "masked")
     head = Context(study.manifest, 1, 2).head("consent", SERVER)
-    for stage in STAGES[:3]:
-        for name, reply in study.ask(stage, server.requests()):
-            server.take(name, reply)
-        server.close()
     signatures = {}
     for name, request in server.requests().items():
         shown = head + pack_places([0, 1, 2, 3]) if name in ("site-00", "site-01") else request
@@ -204,7 +203,7 @@ def test_8_two_sets_of_survivors_shown_to_two_halves(make_study):
 
 def test_8_too_few_consents_open_nothing(make_study):
     study = make_study(5)
-    _, unmask = through_consent(study)
+    unmask = through_consent(study)
     few = dict(list(records_of(unmask["site-00"], SIGNATURE_BYTES).items())[:3])
     with pytest.raises(SecureError, match="3 sites, but 4 are needed") as caught:
         study.sites["site-00"].unmask(with_records(unmask["site-00"], few))
@@ -266,7 +265,7 @@ def test_a_site_started_anew_between_stages_2_and_4_gives_nothing_and_the_sum_is
     found = study.run()
     study.check(found, study.names)  # its vector was in
     assert study.faults["site-02"].fault == "attempt" and "restarted" in found.silent["site-02"]
-    _, unmask = through_consent(make_study(4))
+    unmask = through_consent(make_study(4))
     with pytest.raises(SecureError) as caught:
         study.start("site-02").unmask(unmask["site-02"])
     assert caught.value.fault == "attempt"
@@ -323,7 +322,115 @@ def test_survivors_must_be_enough_have_shared_and_include_the_site(make_study, p
     assert study.faults["site-00"].fault == fault
 
 
-def test_one_key_for_two_purposes_or_sites_is_refused(make_study):
+def test_a_site_that_is_not_among_the_survivors_does_not_consent(make_study):
+    study = make_study(4)
+    after(study, "masked")
+    with pytest.raises(SecureError) as caught:
+        study.sites["site-00"].consent(Context(study.manifest, 1, 1).head("consent", SERVER) + pack_places([1, 2, 3]))
+    assert caught.value.fault == "survivors"
+
+
+def test_a_site_counts_for_itself_who_advertised_and_who_shared(make_study):
+    study = make_study(4)
+    request = after(study, "advertise").requests()["site-00"]
+    two = dict(list(records_of(request, ADVERT_BYTES).items())[:2])
+    with pytest.raises(SecureError, match="2 sites, but 3 are needed") as caught:
+        study.sites["site-00"].share(with_records(request, two))
+    assert caught.value.fault == "few-sites"
+    study.attempt = 2
+    request = after(study, "share").requests()["site-00"]
+    one = dict(list(records_of(request, 148).items())[:1])
+    with pytest.raises(SecureError, match="2 sites, but 3 are needed") as caught:
+        study.sites["site-00"].masked(with_records(request, one), *study.vector_of("site-00"))
+    assert caught.value.fault == "few-sites"
+
+
+def test_shares_from_a_site_without_keys_or_from_the_site_itself_are_refused(make_study):
+    for stranger in (0, 3):
+        study = make_study(4)
+        request = after(study, "share", asked=study.names[:3]).requests()["site-00"]
+        sealed = records_of(request, 148)
+        with pytest.raises(SecureError) as caught:
+            study.sites["site-00"].masked(with_records(request, sealed | {stranger: sealed[1]}), *study.vector_of("site-00"))
+        assert caught.value.fault == "survivors"
+
+
+def test_the_consent_of_a_site_that_is_no_survivor_does_not_count(make_study):
+    study = make_study(5)
+    server = after(study, "share")
+    for name, reply in study.ask("masked", server.requests()):
+        if name != "site-04":
+            server.take(name, reply)
+    server.close()
+    signatures = {study.names.index(name): study.sites[name].consent(request)[HEAD.size:] for name, request in server.requests().items()}
+    text = server.context.survivors(server._adverts, server._sealed, [0, 1, 2, 3])
+    forged = signatures | {4: study.identities["site-04"].sign(text)}  # it works with the server
+    del forged[3]
+    with pytest.raises(SecureError, match="site-04 did not sign") as caught:
+        study.sites["site-00"].unmask(server.context.head("unmask", SERVER) + pack_records(forged))
+    assert caught.value.fault == "consent"
+
+
+def test_keys_are_forgotten_once_the_vector_is_masked(make_study):
+    study = make_study(3)
+    after(study, "share")
+    attempts = [site._attempt for site in study.sites.values()]
+    assert all(attempt.secrets is not None for attempt in attempts)
+    study.attempt = 2
+    after(study, "masked")
+    for site in study.sites.values():
+        assert site._attempt.secrets is None
+        with pytest.raises(SecureError):
+            _ = site._attempt.own
+
+
+def test_a_message_of_another_attempt_does_not_end_this_one(make_study):
+    study = make_study(3)
+    server = after(study, "advertise")
+    with pytest.raises(SecureError) as caught:
+        study.sites["site-00"].share(Context(study.manifest, 1, 7).head("share", SERVER) + pack_records({}))
+    assert caught.value.fault == "attempt"
+    assert study.sites["site-00"].attempt == (1, 1)
+    assert server.take("site-00", study.sites["site-00"].share(server.requests()["site-00"]))
+
+
+@pytest.mark.parametrize("change", [lambda sealed: {1: sealed[1]}, lambda sealed: sealed | {0: sealed[1]},
+                                    lambda sealed: sealed | {3: sealed[1]}])
+def test_a_site_must_share_with_all_who_advertised_and_no_others(make_study, change):
+    study = make_study(4)
+    server = after(study, "advertise", asked=study.names[:3])
+    reply = study.sites["site-00"].share(server.requests()["site-00"])
+    with pytest.raises(SecureError, match="not for all other sites"):
+        server.take("site-00", with_records(reply, change(records_of(reply, 148))))
+
+
+class Copycat:
+    """Signs the keys of another site as its own."""
+
+    def __init__(self, study, name):
+        self.place, self.identity, self.context = study.names.index(name), study.identities[name], Context(study.manifest, 1, 1)
+
+    def advert(self, other):
+        return other[:96] + self.identity.sign(self.context.advert(self.place, other[:96]))
+
+
+def test_keys_copied_from_another_site_are_refused_by_server_and_sites(make_study):
+    study = make_study(4)
+    copycat = Copycat(study, "site-03")
+    server = SecureServer(study.manifest, 1, 1)
+    replies = dict(study.ask("advertise", server.requests()))
+    assert server.take("site-00", replies["site-00"])
+    copied = replies["site-03"][:HEAD.size] + copycat.advert(replies["site-00"][HEAD.size:])
+    with pytest.raises(SecureError, match="also those of site-00") as caught:
+        server.take("site-03", copied)
+    assert caught.value.fault == "same-key"
+    adverts = {place: replies[name][HEAD.size:] for place, name in enumerate(study.names)} | {3: copied[HEAD.size:]}
+    with pytest.raises(SecureError, match="also those of site-00") as caught:
+        study.sites["site-00"].share(server.context.head("share", SERVER) + pack_records(adverts))
+    assert caught.value.fault == "same-key"
+
+
+def test_one_key_for_two_purposes_is_refused(make_study):
     study = make_study(3)
     study.sites["site-02"] = type(study.sites["site-02"])("site-02", study.identities["site-02"], study.manifest, lambda num: b"e" * num)
     with pytest.raises(SecureError, match=r"site site-02, stage share.*also those of"):

@@ -30,11 +30,10 @@ Record = Callable[[str, str, bytes], None]
 
 
 @dataclass(frozen=True, kw_only=True)
-class SecureSum:
-    """total: (size,) uint32, the members' weight * q(x) added up. total_weight: of all members together. members: whose vectors are in it,
-    sorted. lost: site -> why its vector is not in it. silent: members that left after their vector was in. num_bytes: received."""
+class Opened:
+    """Whose sum was opened. total_weight: of all members together, by what only the sites know. members: whose vectors are in it, sorted.
+    lost: site -> why its vector is not in it. silent: members that left after their vector was in. num_bytes: received by the server."""
 
-    total: np.ndarray
     total_weight: int
     members: tuple[str, ...]
     lost: Mapping[str, str]
@@ -43,16 +42,17 @@ class SecureSum:
 
 
 @dataclass(frozen=True, kw_only=True)
-class SecureMean:
-    """mean: (size,) float32, weighted by what only the sites know. total_weight: of all members together. members: whose vectors are
-    in it, sorted. lost: site -> why its vector is not in it. silent: members that left after their vector was in. num_bytes: received."""
+class SecureSum(Opened):
+    """total: (size,) uint32, the members' weight * q(x) added up."""
+
+    total: np.ndarray
+
+
+@dataclass(frozen=True, kw_only=True)
+class SecureMean(Opened):
+    """mean: (size,) float32, the members' mean by their weights."""
 
     mean: np.ndarray
-    total_weight: int
-    members: tuple[str, ...]
-    lost: Mapping[str, str]
-    silent: Mapping[str, str]
-    num_bytes: int
 
 
 def secure_mean(manifest: Manifest, round: int, attempt: int, carrier: Carrier, *, asked: Sequence[str] | None = None,
