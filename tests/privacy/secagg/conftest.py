@@ -12,6 +12,7 @@ from wardround.privacy.secagg.faults import SecureError
 from wardround.privacy.secagg.layout import STAGES
 from wardround.privacy.secagg.local import LocalCarrier
 from wardround.privacy.secagg.manifest import Manifest
+from wardround.privacy.secagg.server import SecureServer
 from wardround.privacy.secagg.site import SecureSite
 from wardround.rng import stream
 
@@ -77,6 +78,15 @@ class Study(LocalCarrier):
     def run(self) -> SecureSum:
         return secure_sum(self.manifest, self.round, self.attempt, self,
                           record=lambda stage, site, reply: self.transcript.append((stage, site, reply)))
+
+    def after(self, last: str, asked: list[str] | None = None) -> SecureServer:
+        """A server whose stage `last` is closed."""
+        server = SecureServer(self.manifest, self.round, self.attempt, asked)
+        for stage in STAGES[:STAGES.index(last) + 1]:
+            for name, reply in self.ask(stage, server.requests()):
+                assert server.take(name, reply)
+            server.close()
+        return server
 
     def expected(self, members: list[str]) -> tuple[list[int], int]:
         """The sum of weight * level and of the weights, in Python's own whole numbers."""
