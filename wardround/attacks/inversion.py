@@ -108,8 +108,6 @@ def invert(model: nn.Module, loss: Loss, gradient: Mapping[str, Tensor], truth: 
     started = time.perf_counter()
     moments, num_steps, step, far = (torch.zeros_like(images), torch.zeros_like(images)), search.num_steps, 0, 1.0
     while step < num_steps:
-        if step == TIMED:
-            num_steps = max(TIMED, int(min(num_steps, search.limit_s * TIMED / (time.perf_counter() - started))))
         value = distance()
         slope = torch.autograd.grad(value + search.tv * total_variation(images), images)[0].sign()
         far = float(value.detach())
@@ -118,6 +116,8 @@ def invert(model: nn.Module, loss: Loss, gradient: Mapping[str, Tensor], truth: 
             _adam(images, slope, moments, step + 1, rate)
             images.copy_(box.clip(images))
         step += 1
+        if step == TIMED:
+            num_steps = max(TIMED, int(min(num_steps, search.limit_s * TIMED / (time.perf_counter() - started))))
     return Inverted(images=images.detach(), distance=far, num_steps=step, seconds=time.perf_counter() - started)
 
 

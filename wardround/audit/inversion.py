@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Iterator, Mapping
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from typing import Any
 
 import torch
@@ -16,7 +16,7 @@ from wardround.attacks.similarity import Box, Likeness, compare
 from wardround.audit.finding import Finding, Measure, verdict
 from wardround.audit.montage import montage
 from wardround.audit.observed import Observed, Server
-from wardround.audit.planted import BROKEN_DB, MARGIN_DB, SIDE, Guesses, Planted, attack_planted, measured, share_of
+from wardround.audit.planted import BROKEN_DB, MARGIN_DB, SIDE, SMOOTHER, Guesses, Planted, attack_planted, measured, share_of
 from wardround.audit.subject import Subject
 from wardround.build import initial_params
 from wardround.core.events import Progress
@@ -38,11 +38,11 @@ SENT = ("one batch", "whole round")
 
 QUESTION = "Could a server that keeps what it gets draw images of patients from what a hospital sends?"
 SAYS_NOT = (
-    "That these attacks fail does not show that none succeeds: they know the labels, but not what such images look like in general, and they "
-    "look at one round of the sites with the fewest images. A server that sends another network than was agreed can read far more; against "
-    "that helps only that a site approves what it trains. The planted victims hold images of this run at 32 x 32 pixels. Where images are "
-    "alike, the mean image, which is no patient's, comes near to each: see its columns. A secure sum hides whose image is drawn, and helps "
-    "by the number of images in it, not by itself.")
+    "That these attacks fail does not show that none succeeds: they know the labels, but not what such images look like in general, and "
+    "they look at one round of the sites with the fewest images. A server that sends another network than was agreed can read far more; "
+    "against that helps only that a site approves what it trains. The planted victims hold images of this run at 32 x 32 pixels. Where "
+    "images are alike, the mean image, which is no patient's, comes near to each: see its columns. A secure sum hides whose image is "
+    "drawn; for the rest it helps by the number of images in it.")
 
 
 @dataclass(frozen=True, kw_only=True, eq=False)
@@ -127,6 +127,7 @@ def _attacks(subject: Subject, server: Server, box: Box, guesses: Guesses, searc
 
 def _attacked(server: Server, params: Params, observed: Observed, row: dict[str, Any], box: Box, guesses: Guesses,
               search: Search) -> _Attack:
+    """The attack on one update; row: what is known of it."""
     subject, bench, shape = server.subject, server.bench, tuple(observed.images.shape[1:])
     num = max(1, min(observed.num, PIXELS // (shape[1] * shape[2])))
     labels = observed.labels[torch.linspace(0, len(observed.labels) - 1, num).round().long()]
@@ -134,12 +135,14 @@ def _attacked(server: Server, params: Params, observed: Observed, row: dict[str,
     model, truth = attackable(bench.model.module, is_single=num == 1), box.grey(observed.images)
     if not observed.gradient:
         raise RuntimeError("the updates hold nothing: no parameter of the model travels")
+    is_exact = observed.num_steps == 1 and not (server.is_private and row["sent"] in SENT)
+    search = search if is_exact else replace(search, tv=SMOOTHER * search.tv)
     won = invert(model, bench.loss, observed.gradient, labels, shape=shape, box=box, search=search,
                  is_sparse=subject.plan.exchange.updates == "top-k",
                  generator=torch_stream(subject.seed, "audit", row["victim"], row["sent"]))
     drawn, likeness, how = _better(box.grey(won.images), closed_form(model, observed.gradient, shape, num), truth, box)
     row |= {"images": len(observed.images), "drawn": num, "sites": len(server.sites) if row["sent"] in SENT else 1, "attack": how,
-            "steps": won.num_steps, "seconds": round(won.seconds, 1), "distance": round(won.distance, 4),
+            "tv": search.tv, "steps": won.num_steps, "seconds": round(won.seconds, 1), "distance": round(won.distance, 4),
             **measured(likeness, truth, guesses, len(drawn)), "labels_right": _labels_right(observed, won)}
     order = torch.arange(min(SHOWN, len(drawn)))
     return _Attack(row=row, true=truth[likeness.partners[order]], drawn=drawn[order])
