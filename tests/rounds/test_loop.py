@@ -1,6 +1,7 @@
 """The round loop on a scripted fleet."""
 
 import math
+from dataclasses import replace
 from functools import partial
 
 import numpy as np
@@ -17,7 +18,7 @@ from wardround.errors import TooFewSites
 from wardround.fleet.scripted import ScriptedFleet
 from wardround.plan.schema import CohortPlan, Plan, Recipe, RoundsPlan
 from wardround.rounds.course import Course, is_due
-from wardround.rounds.loop import run_rounds
+from wardround.rounds.loop import judge_last, run_rounds
 from wardround.strategies.fedavg import FedAvg
 
 LAYOUT = Layout.of([("w", torch.zeros(1), True)])
@@ -93,6 +94,19 @@ def test_evaluations_come_every_so_many_rounds_and_at_the_end() -> None:
     assert [t for t in range(1, 8) if is_due(t, RoundsPlan(num=7, evaluate_every=3))] == [3, 6, 7]
     _, events = run(two_sites(), evaluate_every=3)
     assert [bool(event.val) for event in events] == [False, False, True, True]
+
+
+def test_a_run_that_ends_early_has_its_last_round_judged_unless_it_was() -> None:
+    fleet, strategy = Sinking(replies=two_sites().replies), FedAvg(recipe=Recipe())
+    fleet.losses = [3.0, 1.0]
+    state = replace(strategy.begin(Params(torch.zeros(1), LAYOUT), 2), round=2)
+    course = Course(state=state, best=Params(torch.ones(1), LAYOUT), best_round=1, best_score=-2.0)
+    plan = Plan(name="p", rounds=RoundsPlan(num=9, metric="loss", evaluate_every=2))
+    assert judge_last(plan, strategy, fleet, course) is course
+    plan = Plan(name="p", rounds=RoundsPlan(num=9, metric="loss", evaluate_every=5))
+    assert judge_last(plan, strategy, fleet, course).best_round == 1  # the loss of 3 is worse
+    judged = judge_last(plan, strategy, fleet, course)
+    assert (judged.best_round, judged.best_score, judged.best.flat.tolist()) == (2, -1.0, [0.0])
 
 
 def test_where_the_metric_cannot_be_estimated_the_latest_round_is_kept() -> None:

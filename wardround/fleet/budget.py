@@ -8,8 +8,8 @@ from wardround.core.exchange import Order, SiteFailed, Update
 from wardround.errors import PrivacyError
 from wardround.fleet.wrapped import Watched, Wrapped
 from wardround.privacy.accountant import Spend
-from wardround.privacy.ledger import SERVER, Ledger
-from wardround.privacy.terms import Terms
+from wardround.privacy.ledger import Ledger
+from wardround.privacy.terms import SERVER, Terms
 
 
 class BudgetSpent(PrivacyError):

@@ -29,7 +29,6 @@ from wardround.plan.schema import Plan
 from wardround.privacy.accountant import Spend, Spent, epsilon, spent
 from wardround.privacy.terms import Terms
 
-SERVER = "server"  # whose ledger counts what hides whole sites; terms are under this name too
 GENESIS = "0" * 64
 MOST_BYTES = 2**26  # a thousand rounds are a hundredth of it
 TYPES = {"seq": int, "kind": str, "run": str, "round": int, "attempt": int, "noise_multiplier": float, "sample_rate": float, "steps": int,
@@ -207,8 +206,10 @@ class Ledger:
 
 
 def open_ledgers(folder: Path, plan: Plan, terms: Mapping[str, Terms], *, done: int = 0) -> dict[str, Ledger]:
-    """The ledgers of a run, FOLDER/SITE.jsonl, made where the run begins. terms: by site, or by SERVER. done: rounds of the checkpoint that
-    the run goes on from; PrivacyError if a ledger is then missing, or all of them are silent about one of those rounds."""
+    """The ledgers of a run, FOLDER/SITE.jsonl, made where the run begins; {} without terms. terms: by site, or by SERVER. done: rounds of
+    the checkpoint that the run goes on from; PrivacyError if a ledger is then missing, or all are silent about one of those rounds."""
+    if not terms:
+        return {}
     paths = {site: folder / file_name(site) for site in terms}
     if len({path.name.casefold() for path in paths.values()}) < len(paths):
         raise PrivacyError(f"{folder}: two sites whose names differ in small and large letters only would share a ledger on some systems. "

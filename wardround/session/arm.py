@@ -2,18 +2,24 @@
 
 from __future__ import annotations
 
+from collections.abc import Mapping
+
 from wardround.build import Arm, ArmBlueprint, build, initial_params
-from wardround.core.events import RunFinished, RunStarted, Watch
+from wardround.core.events import Note, RunFinished, RunStarted, Watch
 from wardround.data.prepare import Prepared
-from wardround.errors import DataError, Resumable
+from wardround.errors import DataError, PrivacyError, Resumable
 from wardround.fleet.base import Fleet, Memories
+from wardround.fleet.budget import BudgetedFleet, BudgetSpent
 from wardround.fleet.choose import open_fleet
+from wardround.fleet.wrapped import Watched
 from wardround.plan.schema import Plan
+from wardround.privacy.ledger import Ledger, open_ledgers
 from wardround.rounds.course import Course
-from wardround.rounds.loop import run_rounds
+from wardround.rounds.loop import judge_last, run_rounds
 from wardround.runs import checkpoint as checkpoints
 from wardround.runs.checkpoint import Checkpoint
 from wardround.runs.folder import RunFolder, write_json, write_predictions
+from wardround.runs.spending import write_spending
 from wardround.session import outcome
 from wardround.session.keeper import Keeper, unpack
 from wardround.session.stop import terminable, uninterrupted
@@ -30,7 +36,8 @@ def run_arm(plan: Plan, prepared: Prepared, arm: Arm, site: str | None, folder: 
     course, memories, last = Course(state=start, best=start.params), Memories(), checkpoints.load_last(folder.checkpoints)
     if last is not None:
         course, memories = unpack(last, start)
-    fleet = open_fleet(blueprint, start.params.layout, work=folder.path / "work")
+    ledgers = open_ledgers(folder.path / "privacy", blueprint.plan, blueprint.terms, done=last.round if last else 0)
+    fleet = budgeted(open_fleet(blueprint, start.params.layout, work=folder.path / "work"), blueprint, ledgers, folder.name)
     keeper = Keeper(folder, fleet, watch, every_s=plan.rounds.checkpoint_every_s, last=last)
     fleet.watch = keeper.watch
     try:
@@ -38,12 +45,21 @@ def run_arm(plan: Plan, prepared: Prepared, arm: Arm, site: str | None, folder: 
         with terminable():
             _announce(blueprint, prepared, arm, course, last, keeper.watch)
             course = _train(blueprint, fleet, course, keeper)
+            if ledgers:
+                write_spending(folder, blueprint.terms, ledgers)
             finished = _finish(blueprint, prepared, arm, course, fleet, folder)
         keeper.watch(finished)
     finally:
         fleet.close()
         keeper.close()
     return folder
+
+
+def budgeted(fleet: Watched, blueprint: ArmBlueprint, ledgers: Mapping[str, Ledger], run: str) -> Watched:
+    """The engine, with every round paid for where the plan has a privacy budget."""
+    if not ledgers:
+        return fleet
+    return BudgetedFleet(fleet, ledgers, blueprint.terms, run, min_sites=blueprint.plan.cohort.min_sites)
 
 
 def check_rows(blueprint: ArmBlueprint, arm: Arm) -> None:
@@ -65,8 +81,23 @@ def _train(blueprint: ArmBlueprint, fleet: Fleet, course: Course, keeper: Keeper
         done = keeper.course.state.round if keeper.course else course.state.round
         raise Resumable(f"stopped after round {done} of {blueprint.plan.rounds.num}; nothing is lost. "
                         f"Continue: wardround run --resume {keeper.folder.path}") from None
+    except BudgetSpent as error:
+        course = _ended(blueprint, fleet, keeper.course or course, keeper, error)
     keeper.save()
     return course
+
+
+def _ended(blueprint: ArmBlueprint, fleet: Fleet, course: Course, keeper: Keeper, spent: BudgetSpent) -> Course:
+    """The course of a run whose privacy budget is spent: its last round is saved and judged. PrivacyError if no round is done.
+
+    A run that is resumed after that has no budget either, and ends here again."""
+    done = course.state.round
+    if not done:
+        raise PrivacyError(str(spent)) from spent
+    keeper.save()
+    keeper.watch(Note(text=f"privacy budget is spent: training ends after round {done} of {blueprint.plan.rounds.num}; the best round so "
+                           f"far is tested. {spent}"))
+    return judge_last(blueprint.plan, blueprint.strategy, fleet, course)
 
 
 def _finish(blueprint: ArmBlueprint, prepared: Prepared, arm: Arm, course: Course, fleet: Fleet, folder: RunFolder) -> RunFinished:
