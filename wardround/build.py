@@ -145,7 +145,7 @@ def build(plan: Plan, prepared: Prepared, arm: Arm, site: str | None = None) -> 
                              class_weights=class_weights(catalogue, rows) if plan.recipe.class_weights == "balanced" else None,
                              terms=terms, patients=catalogue.patients)
     if is_example_level(arm_plan):
-        validated(blueprint.model())
+        validated(blueprint.model(), (plan.data.channels, *network_shape(plan.data, catalogue.task)))
     return blueprint
 
 

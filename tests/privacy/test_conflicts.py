@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from pathlib import Path
+
 import pytest
 
 from wardround.build import check_names
@@ -53,3 +55,9 @@ def test_a_plan_without_protection_has_no_cautions() -> None:
                                                   ((*IMAGE, "privacy.epsilon=50"), "promises little")])
 def test_what_a_protection_does_not_do_is_said(settings: tuple[str, ...], words: str) -> None:
     assert any(words in text for text in cautions(load_plan("demo", [*PLAIN, *settings])))
+
+
+def test_the_documentation_names_every_conflict() -> None:
+    told = (Path(__file__).parents[2] / "docs" / "security.md").read_text()
+    for conflict in CONFLICTS:
+        assert f"| {conflict.first} | {conflict.second} | {conflict.reason} |" in told
