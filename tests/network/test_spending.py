@@ -1,4 +1,4 @@
-"""A site pays from its own ledger before it trains, and does not train when that is empty."""
+"""A site pays from its own ledger before it trains, or the server for all, and nobody trains when that is empty."""
 
 import json
 from dataclasses import replace
@@ -6,7 +6,10 @@ from pathlib import Path
 from types import SimpleNamespace
 
 import pytest
+import torch
+from safetensors.torch import load_file
 from toy_site import SITE, ToySupply, first_order, make_site, opened, request
+from toy_study import ToyStudy, quick, toy_plan
 
 from wardround.build import ArmBlueprint
 from wardround.core.exchange import SiteFailed, Update
@@ -15,8 +18,9 @@ from wardround.network.desk import Desk
 from wardround.network.envelope import NOBODY, Envelope
 from wardround.network.folders import SiteFolder
 from wardround.network.spending import spend
-from wardround.plan.schema import Plan, RoundsPlan
+from wardround.plan.schema import AggregationPlan, Plan, PrivacyPlan, RoundsPlan
 from wardround.privacy.terms import Terms
+from wardround.testing import toy_run
 
 TERMS = Terms(unit="image", noise_multiplier=1.0, sample_rate=0.1, clip_norm=1.0, delta=1e-5, epsilon=5.0, steps_per_round=40,
               physical_batch=8, images_per_patient=1)
@@ -68,3 +72,27 @@ def test_a_desk_pays_before_it_trains_and_tells_the_server_why_it_does_not(tmp_p
     assert isinstance(replies[0], Update)
     assert isinstance(replies[1], SiteFailed)
     assert replies[1].reason == "PrivacyError: privacy budget: epsilon 4.69 of 5 spent"
+
+
+def of_whole_sites(path: Path, monkeypatch: pytest.MonkeyPatch, **privacy: object) -> ToyStudy:
+    """A study in which the server adds noise to the mean, after it has come to an end."""
+    quick(monkeypatch)
+    study = ToyStudy(path, toy_plan(aggregation=AggregationPlan(weights="equal"), privacy=PrivacyPlan(unit="site", **privacy)))
+    assert study.conduct().phase in ("finished", "stopped")
+    return study
+
+
+def test_where_whole_sites_are_hidden_the_server_adds_noise_and_pays_each_round(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    study = of_whole_sites(tmp_path, monkeypatch, epsilon=1.0)
+    (file,) = (study.run.path / "privacy").iterdir()
+    assert [json.loads(text)["round"] for text in file.read_text().splitlines()] == [1, 2, 3]
+    plain = toy_run(replace(study.blueprint, plan=toy_plan()))[0].best
+    final = load_file(study.run.path / "model.safetensors")
+    change = torch.cat([final[entry.name].flatten() for entry in plain.layout.entries]) - plain.flat
+    assert float(change.norm()) > 4 * float(plain.norm())  # noise of a budget of 1 drowns three sites
+
+
+def test_a_study_whose_budget_is_spent_ends_with_the_rounds_it_has(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    study = of_whole_sites(tmp_path, monkeypatch, epsilon=2.4, noise_multiplier=2.0)
+    assert len(study.rounds()) == 1
+    assert any("privacy budget is spent: training ends after round 1" in note for note in study.notes())

@@ -13,14 +13,16 @@ from pathlib import Path
 
 import numpy as np
 
-from wardround.build import Design, build_strategy, initial_params
+from wardround.build import Design, build_strategy, initial_params, with_noise
 from wardround.compression.filter import make_codec
 from wardround.core.events import Event, Note, RoundFinished, RunStarted, silent
 from wardround.core.tally import ClassTally, DiceTally, FindingTally, Tally
 from wardround.data.labels import balanced_weights, finding_weights
 from wardround.errors import CheckpointError, NetworkError, Resumable, TooFewSites, WardroundError
 from wardround.evaluation.segmentation import headline_regions
+from wardround.fleet.budget import BudgetSpent
 from wardround.fleet.nvflare import NvflareFleet
+from wardround.fleet.wrapped import Watched
 from wardround.network.approval import plan_hash
 from wardround.network.approved import parsed
 from wardround.network.auditlog import AuditLog
@@ -30,9 +32,10 @@ from wardround.network.folders import StudyFolder
 from wardround.network.greeting import Greeting, Sites
 from wardround.network.messages import Ready
 from wardround.network.secure import SecureNvflare
+from wardround.network.spending import budgeted, server_terms
 from wardround.plan.schema import Plan
 from wardround.rounds.course import Course
-from wardround.rounds.loop import run_rounds
+from wardround.rounds.loop import judge_last, run_rounds
 from wardround.runs import checkpoint as checkpoints
 from wardround.runs.alone import alone
 from wardround.runs.checkpoint import Checkpoint
@@ -228,15 +231,21 @@ class _Conductor:
             self.check_stopped(course)
             self.check_wish()  # not for the hub's boundary: every job has a round, however often sites come and go
             self.tell("training")
-            engine = self.engine(fleet)
+            engine = self.engine(fleet, done=course.state.round)
             return run_rounds(self.plan, design.strategy, engine, course, watch=watch, save=save)
         except Stopped as stopped:
             return stopped.course
+        except BudgetSpent as spent:
+            course = keeper.course or course
+            if not course.state.round:
+                raise
+            keeper.watch(Note(text=f"privacy budget is spent: training ends after round {course.state.round}. {spent}"))
+            return judge_last(self.plan, design.strategy, fleet, course)
 
-    def engine(self, fleet: NvflareFleet) -> NvflareFleet | SecureNvflare:
+    def engine(self, fleet: NvflareFleet, *, done: int) -> Watched:
         """What trains: of a plan with secure sums, one that asks for no single update."""
         if not self.plan.aggregation.secure:
-            return fleet
+            return budgeted(fleet, self.plan, self.folder, done=done)
         return SecureNvflare(fleet, plan=self.plan, plan_hash=self.hash, folder=self.folder,
                              identities={site: held.identity or "" for site, held in self.greeting.ready.items()})
 
@@ -249,7 +258,8 @@ class _Conductor:
 def design_of(plan: Plan, ready: Mapping[str, Ready]) -> Design:
     """What the sites' images and the plan make of the model."""
     first = next(iter(ready.values()))
-    return Design(plan=plan, strategy=build_strategy(plan), task=first.task, classes=first.classes, regions=first.regions)
+    strategy = with_noise(build_strategy(plan), plan, server_terms(plan), plan.sites.num)
+    return Design(plan=plan, strategy=strategy, task=first.task, classes=first.classes, regions=first.regions)
 
 
 def tally_of(design: Design) -> tuple[type[Tally], int]:

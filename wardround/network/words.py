@@ -222,6 +222,8 @@ def _software(plan: Plan) -> list[str]:
             found.append(f"the code of the {kind} {name}, which does not come over the network")
         elif name not in known.table:
             found.append(f"the package that brings the {kind} {name}")
+    if plan.privacy.unit != "none":
+        found.append("its extra 'privacy', which counts what noise hides")
     if plan.model.weights == IMAGENET:
         found.append("its extra 'pretrained', for the first weights" if plan.model.name == PACKAGED else
                      f"the ImageNet weights of {plan.model.name}, a file that is downloaded once")
