@@ -5,6 +5,7 @@ from __future__ import annotations
 import tempfile
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, replace
+from math import ceil
 from pathlib import Path
 from typing import Any
 
@@ -23,7 +24,7 @@ from wardround.plan.schema import AggregationPlan, AttackPlan, ExchangePlan, Pri
 from wardround.rng import stream
 from wardround.sites.site import SiteRows, steps_per_round
 
-ROUNDS, QUICK_ROUNDS = 16, 10  # the first half are known to the attacker, the second are to be told
+TESTS, QUICK_TESTS, LEAST_ROUNDS = 32, 16, 6  # updates to be told, those of the second half of the rounds; those of the first are known
 MOST_SITES, MOST_STEPS, PLANTED_STEPS = 8, 40, 10
 MOST_PLANTED, LEAST_OF_CLASS, MOST_OF_CLASS = 4, 20, 200  # planted sites; rows of one
 MARGIN = 0.10  # above chance: what the interval's low end must pass
@@ -58,7 +59,8 @@ def audit_hospitals(subject: Subject) -> list[Finding]:
     sites, planted = list(subject.blueprint.rows)[:MOST_SITES], planted_blueprint(subject)
     victims = {"planted, hospitals of one kind each": attacked(subject, planted)} if planted is not None else {}
     canary = _measure(*victims.values())
-    settings: dict[str, Any] = {"seed": subject.seed, "hospitals": len(sites), "rounds": _rounds(subject), "margin_above_chance": MARGIN}
+    settings: dict[str, Any] = {"seed": subject.seed, "hospitals": len(sites), "rounds": _rounds(subject, len(sites)),
+                                "margin_above_chance": MARGIN}
     result, remark = _measure(), ""
     if len(sites) < 2:
         remark = "There is one hospital only, and nothing to tell. "
@@ -131,12 +133,13 @@ def _updates(subject: Subject, blueprint: ArmBlueprint) -> tuple[Mapping[str, np
     Every round begins with the kept model and the learning rate of the plan's middle; batches go on from round to round."""
     layout, strategy, names = subject.params.layout, blueprint.strategy, list(blueprint.rows)
     whole, last = Sketch(layout.size, subject.seed), list[np.ndarray]()
+    rounds = _rounds(subject, len(names))
     middle = strategy.order(replace(strategy.begin(subject.params, len(names)), round=blueprint.plan.rounds.num // 2))
     sketches, sites = list[np.ndarray](), list[int]()
     with tempfile.TemporaryDirectory() as work:
         fleet = open_fleet(blueprint, layout, work=Path(work) / "work")
         try:
-            for number in range(1, _rounds(subject) + 1):
+            for number in range(1, rounds + 1):
                 for reply in fleet.train(replace(middle, round=number), names):
                     if isinstance(reply, SiteFailed):
                         raise SiteError(f"site '{reply.site}' could not train for the audit: {reply.reason}")
@@ -145,14 +148,15 @@ def _updates(subject: Subject, blueprint: ArmBlueprint) -> tuple[Mapping[str, np
                     sketches.append(whole(flat))
                     last.append(last_layer(flat, layout).double().numpy())
                 fleet.commit()
-                subject.watch(Progress(stage="audit: hospitals", done=number, total=_rounds(subject)))
+                subject.watch(Progress(stage="audit: hospitals", done=number, total=rounds))
         finally:
             fleet.close()
     return {"last layer": np.stack(last), "all layers": np.stack(sketches)}, np.array(sites)
 
 
-def _rounds(subject: Subject) -> int:
-    return QUICK_ROUNDS if subject.is_quick else ROUNDS
+def _rounds(subject: Subject, num_sites: int) -> int:
+    """Enough for that many tests, which few sites reach in more rounds."""
+    return max(LEAST_ROUNDS, 2 * ceil((QUICK_TESTS if subject.is_quick else TESTS) / num_sites))
 
 
 def _measure(found: Sequence[Told] = ()) -> Measure:

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from collections.abc import Iterator
+from contextlib import contextmanager
 from dataclasses import dataclass
 from functools import partial
 
@@ -28,6 +30,17 @@ PRIVATE_EPSILON = 7.05  # of so many steps at delta 1e-5
 FALSE_LABELS = 0.1  # share of labels drawn at random, which can only be learnt by heart
 EXAMPLES, QUICK_EXAMPLES, MODELS, QUICK_MODELS = 1000, 600, 32, 16
 KINDS = 10  # classes of generated images
+
+
+@contextmanager
+def one_thread() -> Iterator[None]:
+    """Such small networks wait for a second thread longer than it helps them: for minutes, where others use the cores too."""
+    before = torch.get_num_threads()
+    torch.set_num_threads(1)
+    try:
+        yield
+    finally:
+        torch.set_num_threads(before)
 
 
 @dataclass(frozen=True, kw_only=True, eq=False)
@@ -87,6 +100,7 @@ def _mislabelled(images: Tensor, labels: Tensor, seed: int, origin: str) -> Exam
     return Examples(images=(images - images.mean(0)) / spread, labels=wrong, origin=origin)
 
 
+@one_thread()
 def victims(examples: Examples, num: int, seed: int) -> Victims:
     """Train `num` networks side by side, each on a random half, on Poisson samples of a tenth of it, until they know it by heart."""
     n, is_in, generator = len(examples.labels), halves(examples, num, seed), torch_stream(seed, "audit", "planted batches")
@@ -103,6 +117,7 @@ def victims(examples: Examples, num: int, seed: int) -> Victims:
     return _attacked(torch.relu(examples.images @ params[0] + params[1]) @ params[2] + params[3], examples, is_in)
 
 
+@one_thread()
 def protected_victims(examples: Examples, num: int, seed: int) -> Victims:
     """The same networks on the same halves, by the package's own DP-SGD. Its noise comes from a stream: there is nothing to protect."""
     is_in, logits = halves(examples, num, seed), []
