@@ -79,7 +79,7 @@ def test_a_budget_of_three_rounds_ends_a_run_of_five_after_three_with_its_test(p
     assert 1 <= scores["best_round"] <= 3
     assert scores["metrics"]["balanced_accuracy"]["value"] > 0
     assert len(folder.predictions()) == scores["num_test"]
-    [note] = [event.text for event in events if isinstance(event, Note) and "privacy" in event.text]
+    [note] = [event.text for event in events if isinstance(event, Note) and event.text.startswith("privacy budget")]
     assert note.startswith("privacy budget is spent: training ends after round 3 of 5; the best round so far is tested. round 4: 0 of 3")
     spending = read_spending(folder.path)["sites"]["server"]
     assert (spending["steps"], spending["repeated"], spending["budget"]) == (3, 0, 8.0)

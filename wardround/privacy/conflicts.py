@@ -7,11 +7,11 @@ from dataclasses import dataclass
 
 from wardround.errors import PlanError
 from wardround.plan.schema import Plan
+from wardround.privacy.secagg.manifest import least_threshold
 
 MEAN_ONLY = ("fedavg", "fedprox", "fedavgm", "fedadagrad", "fedadam", "fedyogi", "fedmuon")  # whose server needs the mean change alone
 SUMMED = (*MEAN_ONLY, "fedbn", "fedper", "moon")  # ... whatever their sites do
 PRIVATE = (*MEAN_ONLY, "fedbn", "fedper")  # whose sites look at images in clipped gradients alone
-FEWEST = 3  # sites of a secure sum: of two, each could take its own update away
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -44,6 +44,12 @@ def num_sites(plan: Plan) -> int | None:
     return None if plan.sites.partition == "column" else plan.sites.num
 
 
+def _is_cohort_small(plan: Plan) -> bool:
+    """Whether so few sites are asked in a round that no secure sum could be opened; False where the data's column tells how many."""
+    num = num_sites(plan)
+    return num is not None and plan.cohort.asked(num) < max(3, least_threshold(num))
+
+
 SECURE, EXAMPLE, SITE = "aggregation.secure = true", "privacy.unit = 'image' or 'patient'", "privacy.unit = 'site'"
 
 CONFLICTS: tuple[Conflict, ...] = (
@@ -59,8 +65,10 @@ CONFLICTS: tuple[Conflict, ...] = (
              reason="masked numbers are whole numbers already, and compressed ones do not add up",
              remedy="Leave exchange.updates at 'float32': a masked update takes no more bytes.",
              holds=lambda plan: plan.aggregation.secure and plan.exchange.updates != "float32"),
-    Conflict(first=SECURE, second="fewer than three sites", reason="of two sites each learns the other's update from the sum",
-             remedy="Ask more sites.", holds=lambda plan: plan.aggregation.secure and (num_sites(plan) or FEWEST) < FEWEST),
+    Conflict(first=SECURE, second="rounds of fewer than three sites, or of two thirds of all",
+             reason="of two sites each learns the other's update from the sum, and more than two thirds must open it together",
+             remedy="Ask more sites: raise sites.num or cohort.fraction.",
+             holds=lambda plan: plan.aggregation.secure and _is_cohort_small(plan)),
     Conflict(first=SECURE, second=SITE, reason="the server must clip each site's change before it adds noise, and cannot see it",
              remedy="Use privacy.unit = 'image' or 'patient': that noise is added at the sites.",
              holds=lambda plan: plan.aggregation.secure and is_site_level(plan)),
@@ -117,7 +125,7 @@ def check_conflicts(plan: Plan) -> None:
 def cautions(plan: Plan) -> list[str]:
     """What a plan's protection does not do, where its settings make that a danger. To be shown before training."""
     found: list[str] = []
-    privacy, num = plan.privacy, num_sites(plan)
+    privacy = plan.privacy
     if privacy.unit != "none":
         found.append("Validation results, the choice of the best round" + (", early stopping" if plan.rounds.patience else "")
                      + " and the test are not covered by epsilon: they are told without noise.")
@@ -126,9 +134,6 @@ def cautions(plan: Plan) -> list[str]:
         if privacy.epsilon > 8:
             found.append(f"privacy.epsilon = {privacy.epsilon:g} promises little: e^{privacy.epsilon:g} times as likely is allowed. Hold "
                          "the result against `wardround audit`.")
-    if privacy.unit == "site" and num is not None and num < 50:
-        found.append(f"Noise that hides one of {num} sites is as large as what the others have in common: expect a model that has learnt "
-                     "little. privacy.unit = 'image' or 'patient' costs far less.")
     if plan.aggregation.secure:
         found.append("Secure aggregation hides a malicious site's update as well as any other, and all other sites together can still take "
                      "theirs away from the sum.")

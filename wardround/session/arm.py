@@ -6,14 +6,20 @@ from collections.abc import Mapping
 
 from wardround.build import Arm, ArmBlueprint, build, initial_params
 from wardround.core.events import Note, RunFinished, RunStarted, Watch
+from wardround.core.params import Layout
 from wardround.data.prepare import Prepared
 from wardround.errors import DataError, PrivacyError, Resumable
 from wardround.fleet.base import Fleet, Memories
 from wardround.fleet.budget import BudgetedFleet, BudgetSpent
 from wardround.fleet.choose import open_fleet
+from wardround.fleet.secure import SecureFleet
 from wardround.fleet.wrapped import Watched
 from wardround.plan.schema import Plan
+from wardround.privacy.conflicts import is_site_level
 from wardround.privacy.ledger import Ledger, open_ledgers
+from wardround.privacy.site_level import warning
+from wardround.privacy.terms import SERVER
+from wardround.rounds.arrivals import fault
 from wardround.rounds.course import Course
 from wardround.rounds.loop import judge_last, run_rounds
 from wardround.runs import checkpoint as checkpoints
@@ -37,13 +43,15 @@ def run_arm(plan: Plan, prepared: Prepared, arm: Arm, site: str | None, folder: 
     if last is not None:
         course, memories = unpack(last, start)
     ledgers = open_ledgers(folder.path / "privacy", blueprint.plan, blueprint.terms, done=last.round if last else 0)
-    fleet = budgeted(open_fleet(blueprint, start.params.layout, work=folder.path / "work"), blueprint, ledgers, folder.name)
+    fleet = engine(blueprint, start.params.layout, folder, ledgers)
     keeper = Keeper(folder, fleet, watch, every_s=plan.rounds.checkpoint_every_s, last=last)
     fleet.watch = keeper.watch
     try:
         fleet.restore(memories)
         with terminable():
             _announce(blueprint, prepared, arm, course, last, keeper.watch)
+            if costs := cost_in_words(blueprint, start.params.layout):
+                keeper.watch(Note(text=costs))
             course = _train(blueprint, fleet, course, keeper)
             if ledgers:
                 write_spending(folder, blueprint.terms, ledgers)
@@ -55,11 +63,22 @@ def run_arm(plan: Plan, prepared: Prepared, arm: Arm, site: str | None, folder: 
     return folder
 
 
-def budgeted(fleet: Watched, blueprint: ArmBlueprint, ledgers: Mapping[str, Ledger], run: str) -> Watched:
-    """The engine, with every round paid for where the plan has a privacy budget."""
+def engine(blueprint: ArmBlueprint, layout: Layout, folder: RunFolder, ledgers: Mapping[str, Ledger]) -> Watched:
+    """The plan's engine: from the inside out the sites, what malicious ones change, what secure aggregation hides, who can still pay."""
+    plan, fleet = blueprint.plan, open_fleet(blueprint, layout, work=folder.path / "work")
+    if plan.aggregation.secure:
+        fleet = SecureFleet(fleet, plan=plan.aggregation, layout=layout, strategy=blueprint.strategy, fault=fault)
     if not ledgers:
         return fleet
-    return BudgetedFleet(fleet, ledgers, blueprint.terms, run, min_sites=blueprint.plan.cohort.min_sites)
+    return BudgetedFleet(fleet, ledgers, blueprint.terms, folder.name, min_sites=plan.cohort.min_sites)
+
+
+def cost_in_words(blueprint: ArmBlueprint, layout: Layout) -> str | None:
+    """What hiding whole sites does to a model of this size; None where it does little."""
+    plan, num = blueprint.plan, len(blueprint.rows)
+    if not is_site_level(plan):
+        return None
+    return warning(plan.cohort.asked(num), plan.privacy.epsilon, plan.rounds.num, layout.num_trainable, delta=blueprint.terms[SERVER].delta)
 
 
 def check_rows(blueprint: ArmBlueprint, arm: Arm) -> None:
