@@ -34,7 +34,7 @@ KNOWN = 512  # training images behind the guesses
 SHOWN = 4  # images of a column
 FIGURE = "audit-inversion.png"
 FEW = 16  # training images that the planted victims hold
-SENT = ("one batch", "whole round")
+BARE, SENT = "one image, bare", ("one batch", "whole round")
 
 QUESTION = "Could a server that keeps what it gets draw images of patients from what a hospital sends?"
 SAYS_NOT = (
@@ -117,7 +117,7 @@ def _attacks(subject: Subject, server: Server, box: Box, guesses: Guesses, searc
     search = Search(num_steps=search.num_steps, limit_s=_limit(subject))
     kept = int(subject.run.scores()["best_round"])
     for victim, params, number in (("first model", initial_params(subject.blueprint), 1), ("kept model", subject.params, max(kept, 1))):
-        seen = {"one image, bare": server.one_image(params), SENT[0]: server.update(params, number, is_one_step=True),
+        seen = {BARE: server.one_image(params), SENT[0]: server.update(params, number, is_one_step=True),
                 SENT[1]: server.update(params, number)}
         for sent, observed in seen.items():
             if sent != SENT[1] or observed.num_steps > 1:
@@ -187,6 +187,9 @@ def _finding(subject: Subject, settings: Mapping[str, Any], planted: Planted | N
     is_enough = bool(row) and row["steps"] >= min(FEWEST_STEPS, settings["steps"])
     if row and not is_enough:
         reason = f"The attack on the run's own model took {row['steps']} steps in its time, too few to say that it resists. Audit in full."
+    elif row and not any(other["is_broken"] for other in rows or ()):
+        reason = ("Not even the bare gradient of a single image was drawn from on this run's own network: pooling and normalisation hinder "
+                  "the search, whose source takes 24,000 steps. That is no merit of the run's defences.")
     return Finding(
         attack="gradient inversion", question=QUESTION, settings=settings,
         canary=Measure(name="PSNR", value=round(planted.psnr, 2) if planted else None, unit="dB", threshold=BROKEN_DB,
