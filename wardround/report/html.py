@@ -8,7 +8,7 @@ from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
-from wardround.report import attacked, sections, story, words
+from wardround.report import attacked, sections, spent, story, words
 from wardround.report.checklist import Facts, checklist
 from wardround.report.figures import Figures
 from wardround.report.material import (
@@ -85,8 +85,8 @@ def _sections(facts: Facts, figures: Figures, comparison: Comparison | None, com
     return (sections.how_good(facts, comparison, figures), sections.how_sure(facts, comparison), hospitals,
             sections.done(facts, runs), sections.images(facts, figures), sections.left_out(facts),
             view.errors(facts, comparison, figures), *view.calibration(facts, figures), sections.training(facts, figures),
-            *(attacked.sections(facts.run) if comparison is None else ()), sections.limits(facts, comparison),
-            sections.repeat(facts, commands),
+            *spent.sections(facts.run), *(attacked.sections(facts.run) if comparison is None else ()),
+            sections.limits(facts, comparison), sections.repeat(facts, commands),
             Section(anchor="checklist", title="Checklist for reviewers", blocks=(Rows(table=checklist(facts)),)))
 
 

@@ -182,7 +182,8 @@ def _rule(plan: Plan) -> str:
     """By which rule, if not by their mean."""
     wanted = plan.aggregation
     if wanted.rule == "mean":
-        return ""
+        alike = ", which counted all hospitals alike" if wanted.weights == "equal" else ""
+        return f"{alike}, in sums that hid each hospital's own change from the server" if wanted.secure else alike
     guards = f", made to withstand {words.plural(wanted.attackers, 'malicious hospital')}" if wanted.attackers else ""
     return f" by the rule {wanted.rule}{guards}, which counts all hospitals alike"
 
