@@ -39,5 +39,5 @@ def spending_table(sites: Mapping[str, Mapping[str, Any]]) -> Table:
                   str(site["steps"])) for name, site in sites.items())
     return Table(columns=("Hospital", "Epsilon", "Second opinion", "By Rényi", "Budget", "Noise", "Share drawn", "Steps"), rows=rows,
                  caption="Epsilon by privacy loss distributions; second opinion by PRV, or the closed form where all are drawn; by Rényi: "
-                         "a looser bound, to compare with older papers. Noise: its standard deviation by the clip norm. Steps count those of "
-                         "rounds that were repeated.")
+                         "a looser bound, to compare with older papers. Noise: its standard deviation by the clip norm. Steps count those "
+                         "of rounds that were repeated.")
