@@ -26,7 +26,7 @@ from wardround.errors import PrivacyError
 from wardround.rng import stream, torch_stream
 from wardround.runs.folder import write_bytes
 
-STEPS, QUICK_STEPS = 1000, 400
+STEPS, QUICK_STEPS = 800, 400
 LIMIT_S, QUICK_LIMIT_S = 120.0, 30.0  # of each attack on the run's own model
 FEWEST_STEPS = 100  # with fewer an attack on the run's own model proves nothing
 PIXELS = 2**18  # drawn at once: of a large batch fewer images are, for their second derivatives fill the memory
@@ -64,7 +64,7 @@ def audit_inversion(subject: Subject, *, with_pictures: bool = True, num_steps: 
     run's recipe, privacy terms, secure sums and compression. It counts as broken 1 dB above a grey image and from an SSIM of 0.3.
 
     with_pictures: figures/audit-inversion.png shows training images and what the attack made of them. It is for the hospital's own eyes and
-    no part of what a study sends; it is always written of phantoms. num_steps: of each search; None: 1000, or 400 if quick.
+    no part of what a study sends; it is always written of phantoms. num_steps: of each search; None: 800, or 400 if quick.
     """
     if reason := _unfit(subject):
         return [_finding(subject, {}, None, None, reason=reason)]
