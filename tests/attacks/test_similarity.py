@@ -47,6 +47,13 @@ def test_guesses_are_compared_with_true_images_of_their_own() -> None:
     assert (likeness.psnr, likeness.ssim) == (pytest.approx(200), pytest.approx(1))
 
 
+def test_the_nearest_guess_comes_first() -> None:
+    truth = torch.tensor([0.0, 1.0]).view(2, 1, 1, 1).expand(2, 1, 8, 8)
+    likeness = compare(torch.tensor([0.2, 0.9]).view(2, 1, 1, 1).expand(2, 1, 8, 8), truth)
+    assert likeness.order.tolist() == [1, 0]
+    assert likeness.psnrs.tolist() == pytest.approx([13.979, 20.0], abs=1e-3)  # squared errors 0.04 and 0.01
+
+
 def test_two_guesses_alike_share_no_true_image() -> None:
     truth = torch.tensor([0.0, 1.0]).view(2, 1, 1, 1).expand(2, 1, 8, 8)
     assert sorted(compare(torch.zeros(2, 1, 8, 8), truth).partners.tolist()) == [0, 1]

@@ -49,11 +49,26 @@ class Box:
 
 @dataclass(frozen=True, kw_only=True, eq=False)
 class Likeness:
-    """Means over the guesses. psnr: dB. partners: (K,) int64, the true image each guess was compared with."""
+    """psnrs: dB. ssims: both of each guess, (K,). partners: (K,) int64, the true image each was compared with."""
 
-    psnr: float
-    ssim: float
+    psnrs: Tensor
+    ssims: Tensor
     partners: Tensor
+
+    @property
+    def psnr(self) -> float:
+        """The mean over the guesses."""
+        return float(self.psnrs.mean())
+
+    @property
+    def ssim(self) -> float:
+        """The mean over the guesses."""
+        return float(self.ssims.mean())
+
+    @property
+    def order(self) -> Tensor:
+        """(K,) int64: the guesses, the nearest to the truth first. The mean of a batch hides the one image that was drawn well."""
+        return self.psnrs.argsort(descending=True)
 
 
 def psnr(images: Tensor, truth: Tensor) -> Tensor:
@@ -87,7 +102,7 @@ def compare(guesses: Tensor, truth: Tensor) -> Likeness:
                         for some in torch.split(truth, SOME)], dim=1) / flat.shape[1]  # (K, N)
     scores = _decibels(errors)
     order, partners = (torch.from_numpy(found) for found in linear_sum_assignment(scores.numpy(), maximize=True))
-    return Likeness(psnr=float(scores[order, partners].mean()), ssim=float(ssim(guesses[order], truth[partners]).mean()), partners=partners)
+    return Likeness(psnrs=scores[order, partners], ssims=ssim(guesses[order], truth[partners]), partners=partners)
 
 
 def _decibels(errors: Tensor) -> Tensor:

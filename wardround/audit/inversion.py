@@ -144,7 +144,7 @@ def _attacked(server: Server, params: Params, observed: Observed, row: dict[str,
     row |= {"images": len(observed.images), "drawn": num, "sites": len(server.sites) if row["sent"] in SENT else 1, "attack": how,
             "tv": search.tv, "steps": won.num_steps, "seconds": round(won.seconds, 1), "distance": round(won.distance, 4),
             **measured(likeness, truth, guesses, len(drawn)), "labels_right": _labels_right(observed, won)}
-    order = torch.arange(min(SHOWN, len(drawn)))
+    order = likeness.order[:SHOWN]
     return _Attack(row=row, true=truth[likeness.partners[order]], drawn=drawn[order])
 
 

@@ -73,7 +73,9 @@ class Guesses:
 def measured(likeness: Likeness, truth: Tensor, guesses: Guesses, num: int) -> dict[str, Any]:
     """Columns of a row: the attack's likeness and that of `num` guesses, compared in the same way. truth: (N, C, H, W) in 0 ... 1."""
     grey, mean = (compare(guess.expand(num, *guess.shape[1:]), truth) for guess in (guesses.grey, guesses.mean))
-    return {"psnr_db": round(likeness.psnr, 2), "ssim": round(likeness.ssim, 3), "grey_guess_db": round(grey.psnr, 2),
+    best = int(likeness.order[0])
+    return {"psnr_db": round(likeness.psnr, 2), "ssim": round(likeness.ssim, 3), "best_psnr_db": round(float(likeness.psnrs[best]), 2),
+            "best_ssim": round(float(likeness.ssims[best]), 3), "grey_guess_db": round(grey.psnr, 2),
             "mean_image_db": round(mean.psnr, 2), "mean_image_ssim": round(mean.ssim, 3),
             "is_broken": likeness.psnr > grey.psnr + MARGIN_DB and likeness.ssim >= ALIKE}
 
