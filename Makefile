@@ -5,7 +5,7 @@ VENV := .venv
 BIN := $(VENV)/bin
 STAMP := $(VENV)/.installed
 
-.PHONY: help setup demo demo-network test test-network fuzz lint bench bench-speed bench-quality bench-network clean
+.PHONY: help setup demo demo-network test test-network fuzz lint bench bench-speed bench-quality bench-network bench-security clean
 
 help:
 	@echo "make setup             create $(VENV) and install wardround with its tools"
@@ -18,6 +18,7 @@ help:
 	@echo "make bench             the results of benchmarks/RESULTS.md again, on real images: about three hours on 2 cores"
 	@echo "make bench-speed       how fast and how lean the engine is, against loops written by hand: about 25 minutes on 2 free cores"
 	@echo "make bench-quality     federated methods against pooled training, cell by cell; goes on where it was stopped"
+	@echo "make bench-security    what protection costs and withstands: rules, secure sums, DP-SGD, poisoning, leakage: about two hours"
 	@echo "make bench-network     overhead, memory, slow lines and four clinics with real images over a network: about an hour"
 	@echo "make clean             remove $(VENV) and caches of tools"
 
@@ -63,6 +64,11 @@ bench-speed: setup
 bench-quality: setup
 	$(BIN)/python benchmarks/quality/run.py
 	$(BIN)/python benchmarks/quality/tables.py
+
+bench-security: setup
+	$(BIN)/python benchmarks/security/rules.py
+	$(BIN)/python benchmarks/security/secagg.py
+	$(BIN)/python benchmarks/security/studies.py
 
 bench-network: setup
 	$(BIN)/python benchmarks/network/run.py
