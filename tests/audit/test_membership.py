@@ -2,6 +2,7 @@
 
 from collections.abc import Callable
 from dataclasses import replace
+from types import SimpleNamespace
 
 import numpy as np
 import pytest
@@ -12,6 +13,8 @@ from wardround.audit.membership import audit_membership
 from wardround.audit.shadows import NoShadows, Shadows, shadows_of, units_of
 from wardround.audit.subject import Subject
 from wardround.plan.schema import Plan, PrivacyPlan
+from wardround.privacy.accountant import Spend
+from wardround.privacy.terms import Terms
 from wardround.rng import stream
 
 EXAMPLES = overfit.generated(300, 0)
@@ -138,3 +141,16 @@ def test_scores_that_the_claimed_epsilon_forbids_are_a_leak(subject_with: Callab
     assert finding.verdict == "leaks" and "epsilon that the plan claims" in finding.says_not
     honest = audited(subject, synthetic(0.0, num=3000), monkeypatch, planted)
     assert honest.verdict == "resists" and not honest.settings["is_claim_broken"]
+
+
+def test_a_fixed_noise_claims_what_it_comes_to(subject_with: Callable[..., Subject], monkeypatch: pytest.MonkeyPatch) -> None:
+    """Not the plan's budget of 50, but what the accountant makes of 100 steps in each of three rounds."""
+    subject = subject_with(rounds={"num": 3})
+    plan = subject.plan.model_copy(update={"privacy": PrivacyPlan(unit="image", epsilon=50.0, noise_multiplier=1.0)})
+    terms = Terms(unit="image", noise_multiplier=1.0, sample_rate=0.1, clip_norm=1.0, delta=1e-5, epsilon=50.0, steps_per_round=100,
+                  physical_batch=64, images_per_patient=1)
+    subject = replace(subject, plan=plan, blueprint=replace(subject.blueprint, terms={"site-1": terms}))
+    counted = {((Spend(1.0, 0.1, 300),), 1e-5): 12.4}
+    monkeypatch.setattr(membership, "spent", lambda spends, delta: SimpleNamespace(epsilon=counted[tuple(spends), delta]))
+    assert membership._claim(subject) == 12.4
+    assert membership._claim(subject_with()) is None

@@ -10,8 +10,9 @@ import numpy as np
 from wardround.attacks.membership import FEWEST, NOTHING, Exposure, exposure, leave_one_out, surprises
 from wardround.audit import overfit
 from wardround.audit.finding import Finding, Measure, verdict
-from wardround.audit.shadows import NoShadows, Shadows, shadows_of, units_of
+from wardround.audit.shadows import NoShadows, Shadows, shadows_of
 from wardround.audit.subject import Subject
+from wardround.privacy.accountant import Spend, spent
 from wardround.rng import stream
 
 BROKEN = 0.05  # share of the members found at 1 % false alarms, of which chance finds 0.01
@@ -100,22 +101,15 @@ def _delta(subject: Subject) -> float:
 
 
 def _claim(subject: Subject) -> float | None:
-    """The epsilon that shadows of the plan must keep to: the plan's, or of a fixed noise what it comes to on half of a site's units."""
+    """The epsilon that shadows must keep to, which train by the run's own terms: the plan's, or what a fixed noise comes to."""
     privacy = subject.plan.privacy
     if privacy.unit not in ("image", "patient"):
         return None
     if privacy.noise_multiplier is None:
         return privacy.epsilon
-    from wardround.privacy.accountant import Spend, spent
-    from wardround.privacy.terms import terms_of
-
-    costs = [privacy.epsilon]
-    for site in subject.blueprint.rows.values():
-        num_units = len(np.unique(units_of(subject, site.train)))
-        terms = terms_of(subject.plan, max(1, num_units // 2), max(1, len(site.train) // 2))
-        steps = terms.steps_per_round * subject.plan.rounds.num
-        costs.append(spent([Spend(terms.noise_multiplier, terms.sample_rate, steps)], terms.delta).epsilon)
-    return max(costs)
+    num = subject.plan.rounds.num
+    return max(spent([Spend(terms.noise_multiplier, terms.sample_rate, terms.steps_per_round * num)], terms.delta).epsilon
+               for terms in subject.blueprint.terms.values())
 
 
 def _measure(found: Exposure) -> Measure:
