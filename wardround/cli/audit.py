@@ -16,7 +16,7 @@ Attacks = Annotated[str, typer.Option(metavar="LIST", help="Which attacks, separ
 Quick = Annotated[bool, typer.Option("--quick", help="Smaller attacks: minutes instead of up to an hour, with wider intervals.")]
 
 
-@app.command(epilog=examples("wardround audit runs/NAME/federated-seed0", "wardround audit runs/NAME/federated-seed0 --quick --attacks "
+@app.command(epilog=examples("wardround audit runs/NAME/federated-seed0",
                              "inversion,poisoning"))
 def audit(run: RunPath, attacks: Attacks = ALL, data: DataFolder = None, quick: Quick = False) -> None:
     """Attack a finished federated run as a curious server or a malicious hospital would, and say what that showed."""
