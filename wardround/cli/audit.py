@@ -17,7 +17,7 @@ Quick = Annotated[bool, typer.Option("--quick", help="Smaller attacks: minutes i
 
 
 @app.command(epilog=examples("wardround audit runs/NAME/federated-seed0",
-                             "inversion,poisoning"))
+                             "wardround audit runs/NAME/federated-seed0 --quick --attacks inversion,poisoning"))
 def audit(run: RunPath, attacks: Attacks = ALL, data: DataFolder = None, quick: Quick = False) -> None:
     """Attack a finished federated run as a curious server or a malicious hospital would, and say what that showed."""
     from wardround.audit.record import audit as attacked
