@@ -57,9 +57,10 @@ def audit_membership(subject: Subject, *, budget_s: float | None = None) -> list
         victims += [_recipe(found, _delta(subject)), _kept(found, subject.seed, _delta(subject))]
         result = victims[2].lira
         reason = "" if result.is_estimable else f"fewer than {FEWEST} images or patients were never trained on: 1 % of them is none"
-    is_claim_broken = claim is not None and result.epsilon_bound > claim
+    is_claim_broken = claim is not None and not reason and result.epsilon_bound > claim
     if claim is not None:
-        settings |= {"epsilon_claimed": claim, "epsilon_at_least": result.epsilon_bound, "is_claim_broken": is_claim_broken}
+        settings["epsilon_claimed"] = claim
+        settings |= {} if reason else {"epsilon_at_least": result.epsilon_bound, "is_claim_broken": is_claim_broken}
     answer = verdict(is_canary_broken=is_canary_broken, is_broken=result.is_broken(BROKEN) or is_claim_broken)
     if reason:
         settings, answer = settings | {"inconclusive_because": reason}, "inconclusive"
