@@ -99,7 +99,7 @@ def _check_unguarded(plan: AggregationPlan) -> None:
 
 def _check_numbers(plan: Plan, limit: Limit) -> None:
     wanted, least = plan.aggregation, limit.least(plan.aggregation.attackers)
-    num, fewest = _num_sites(plan), plan.cohort.min_sites
+    num, fewest = plan.sites.known, plan.cohort.min_sites
     if num is not None and num < least:
         raise PlanError(_too_few(wanted, num))
     if fewest < least:
@@ -121,13 +121,6 @@ def _check_root(plan: Plan) -> None:
     if plan.cohort.fraction < 1:
         raise PlanError(f"aggregation.rule = 'fltrust' needs the root '{root}' in every round, and cohort.fraction = "
                         f"{plan.cohort.fraction:g} leaves it out of some. Set cohort.fraction = 1.")
-
-
-def _num_sites(plan: Plan) -> int | None:
-    """None where the data's column tells."""
-    if plan.sites.names is not None:
-        return len(plan.sites.names)
-    return None if plan.sites.partition == "column" else plan.sites.num
 
 
 def _too_few(plan: AggregationPlan, num: int) -> str:

@@ -2,8 +2,6 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator
-from contextlib import contextmanager
 from dataclasses import dataclass
 from functools import partial
 
@@ -21,6 +19,7 @@ from wardround.rng import global_torch_stream, stream, torch_stream
 from wardround.training.dpsgd import dp_sgd
 from wardround.training.optimizers import make_optimizer
 from wardround.training.per_unit import Chunk
+from wardround.training.probe import one_thread
 
 SIDE, HIDDEN = 8, 256  # pixels; units
 RATE, LR, MOMENTUM = 0.1, 0.05, 0.9  # an example's chance to be in a step's batch
@@ -30,17 +29,6 @@ PRIVATE_EPSILON = 7.05  # of so many steps at delta 1e-5
 FALSE_LABELS = 0.1  # share of labels drawn at random, which can only be learnt by heart
 EXAMPLES, QUICK_EXAMPLES, MODELS, QUICK_MODELS = 1000, 600, 32, 16
 KINDS = 10  # classes of generated images
-
-
-@contextmanager
-def one_thread() -> Iterator[None]:
-    """Such small networks wait for a second thread longer than it helps them: for minutes, where others use the cores too."""
-    before = torch.get_num_threads()
-    torch.set_num_threads(1)
-    try:
-        yield
-    finally:
-        torch.set_num_threads(before)
 
 
 @dataclass(frozen=True, kw_only=True, eq=False)

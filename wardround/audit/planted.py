@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 from collections.abc import Iterator, Mapping, Sequence
-from contextlib import contextmanager
 from dataclasses import dataclass, replace
 from typing import Any
 
@@ -15,6 +14,7 @@ from wardround.attacks.closed_form import closed_form, labels_from
 from wardround.attacks.inversion import Search, attackable, invert, loss_gradient
 from wardround.attacks.similarity import Box, Likeness, compare
 from wardround.rng import global_torch_stream, torch_stream
+from wardround.training.probe import one_thread
 
 SIDE = 32  # pixels
 WIDTH = 32  # channels of the planted network
@@ -155,17 +155,6 @@ def share_of(found: Tensor, labels: Tensor) -> float:
     """Share of the labels that were found, their order aside."""
     classes = int(max(found.max(), labels.max())) + 1
     return float(torch.minimum(found.bincount(minlength=classes), labels.cpu().bincount(minlength=classes)).sum()) / len(labels)
-
-
-@contextmanager
-def one_thread() -> Iterator[None]:
-    """So small a network is computed no faster by several, and much slower where they wait for one another."""
-    before = torch.get_num_threads()
-    torch.set_num_threads(1)
-    try:
-        yield
-    finally:
-        torch.set_num_threads(before)
 
 
 def _cases(is_quick: bool) -> Iterator[Case]:

@@ -80,6 +80,13 @@ class SitesPlan(Section):
     strength: Share = 0.5  # feature-shift: 0 is no shift, 1 the strongest simulated scanner
     column: str = "site"  # column: the catalogue's column that names the site
 
+    @property
+    def known(self) -> int | None:
+        """How many sites there are; None where the data's column tells."""
+        if self.names is not None:
+            return len(self.names)
+        return None if self.partition == "column" else self.num
+
 
 class ModelPlan(OpenSection):
     """The network. Further keys go to its builder."""

@@ -37,16 +37,9 @@ def is_site_level(plan: Plan) -> bool:
     return plan.privacy.unit == "site"
 
 
-def num_sites(plan: Plan) -> int | None:
-    """None where the data's column tells."""
-    if plan.sites.names is not None:
-        return len(plan.sites.names)
-    return None if plan.sites.partition == "column" else plan.sites.num
-
-
 def _is_cohort_small(plan: Plan) -> bool:
     """Whether so few sites are asked in a round that no secure sum could be opened; False where the data's column tells how many."""
-    num = num_sites(plan)
+    num = plan.sites.known
     return num is not None and plan.cohort.asked(num) < max(3, least_threshold(num))
 
 
