@@ -21,6 +21,7 @@ from wardround.audit.robustness import audit_robustness
 from wardround.audit.subject import open_subject
 from wardround.data.cache import cores
 from wardround.plan.load import load_plan
+from wardround.plan.schema import RuleName
 from wardround.runs.spending import read_spending
 from wardround.session import contrast
 from wardround.session.result import RunResult
@@ -37,6 +38,7 @@ PRIVATE = ("privacy.unit=image", "recipe.batch_size=128", "recipe.local_steps=2"
 PLAIN = ("recipe.batch_size=16", "recipe.local_epochs=0.25", "rounds.num=80")  # as the plan has it
 BRAIN = ("demo", f"data.folder={DATA / 'brain_tumor_mri'}", "sites.names=none", "sites.common=none", "sites.partition=iid",
          "recipe.single_step=false", "recipe.local_epochs=1", "recipe.momentum=0.9", "recipe.lr=0.05", "strategy.name=fedavg")
+RULES: tuple[RuleName, ...] = ("nnm-trimmed", "multi-krum", "krum", "fltrust", "median")
 TEN = (*BRAIN, "sites.num=10", "data.size=32", "model.width=16", "rounds.num=12", "rounds.evaluate_every=4")
 
 
@@ -72,7 +74,7 @@ def secure() -> dict[str, Any]:
 def poisoned(share: float) -> dict[str, Any]:
     """Brain MRI, ten sites: every attack by this share of them against every rule."""
     result = trained("brain-ten-sites", TEN)
-    return {finding.attack: {**finding.record()} for finding in audit_robustness(open_subject(result.path), share=share)}
+    return {finding.attack: finding.record() for finding in audit_robustness(open_subject(result.path), share=share, others=RULES)}
 
 
 def leakage() -> dict[str, Any]:

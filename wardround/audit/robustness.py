@@ -20,6 +20,7 @@ RULES: tuple[RuleName, ...] = ("nnm-trimmed", "median", "multi-krum", "trimmed-m
 QUICK_RULES: tuple[RuleName, ...] = ("nnm-trimmed", "median")
 ROUNDS, QUICK_ROUNDS = 12, 5  # at most; rules differ early
 SHARE = 0.2  # of the sites
+ENLARGED: Mapping[AttackName, float] = {"label-flip": 4.0}  # strength; unchanged, a few wrong labels among many right ones cost little
 BREAKS, HOLDS = 0.20, 0.03  # drop of the quality: what breaks the planted victim, what a defence may lose
 SUCCEEDS, FAILS = 0.80, 0.05  # rise of the attack's success: the same
 FEWEST = 5  # sites: among fewer nobody can be outvoted with a margin
@@ -57,14 +58,15 @@ class Cell:
                 "success without attack": self.clean_success}
 
 
-def audit_robustness(subject: Subject, *, share: float = SHARE, attacks: Sequence[AttackName] = ATTACKS) -> list[Finding]:
-    """Every attack by `share` of the sites against the mean, the run's own rule and robust ones. Validation rows only, last round, nothing
-    chosen on them. Differential privacy, secure aggregation and compression are off in the grid: it is about the rule."""
+def audit_robustness(subject: Subject, *, share: float = SHARE, attacks: Sequence[AttackName] = ATTACKS,
+                     others: Sequence[RuleName] | None = None) -> list[Finding]:
+    """Every attack by `share` of the sites against the mean, the run's own rule and robust ones (others; None: RULES). Validation rows
+    only, last round, nothing chosen on them. Differential privacy, secure aggregation and compression are off: it is about the rule."""
     sites = list(subject.blueprint.rows)
     if len(sites) < FEWEST:
         return [_too_few(subject, kind, len(sites)) for kind in attacks]
-    num = len(malicious(AttackPlan(kind="sign-flip", share=share), sites, subject.seed))
-    rules = list(_rules(subject, num, len(sites)))
+    bad = malicious(AttackPlan(kind="sign-flip", share=share), sites, subject.seed)
+    rules = list(_rules(subject, len(bad), others or (QUICK_RULES if subject.is_quick else RULES), [s for s in sites if s not in bad]))
     trainings = 0
 
     def train(rule: AggregationPlan, attack: AttackPlan) -> Trained:
@@ -77,21 +79,21 @@ def audit_robustness(subject: Subject, *, share: float = SHARE, attacks: Sequenc
     clean = {rule.rule: train(rule, AttackPlan()) for rule in rules}
     findings = []
     for kind in attacks:
-        attack = AttackPlan(kind=kind, share=share)
+        attack = AttackPlan(kind=kind, share=share, strength=ENLARGED.get(kind))
         cells = [_cell(subject, attack, rule, clean[rule.rule], train(rule, attack)) for rule in rules]
-        findings.append(finding_of(subject, attack, num, cells))
+        findings.append(finding_of(subject, attack, len(bad), cells))
     return findings
 
 
-def _rules(subject: Subject, attackers: int, num: int) -> Iterator[AggregationPlan]:
-    """The mean, the run's own rule, and those robust ones that so many sites allow."""
-    own = subject.plan.aggregation
+def _rules(subject: Subject, attackers: int, others: Sequence[RuleName], honest: Sequence[str]) -> Iterator[AggregationPlan]:
+    """The mean, the run's own rule, and those others that so many sites allow. The root of fltrust is an honest site."""
+    own, num = subject.plan.aggregation, attackers + len(honest)
     yield AggregationPlan()
     if own.rule != "mean":
-        yield own
-    for rule in QUICK_RULES if subject.is_quick else RULES:
+        yield own.model_copy(update={"secure": False})
+    for rule in others:
         if rule != own.rule and LIMITS[rule].least(attackers) <= num:
-            yield AggregationPlan(rule=rule, attackers=attackers)
+            yield AggregationPlan(rule=rule, attackers=attackers, root=honest[0] if rule == "fltrust" else "")
 
 
 def _cell(subject: Subject, attack: AttackPlan, rule: AggregationPlan, clean: Trained, attacked: Trained) -> Cell:
@@ -113,7 +115,8 @@ def finding_of(subject: Subject, attack: AttackPlan, num: int, cells: Sequence[C
                        threshold=threshold, count=len(subject.rows("val")))
 
     return Finding(attack=f"poisoning: {attack.kind}", question=QUESTION.get(attack.kind, "Could some sites spoil the model?"),
-                   settings={"attack": attack.kind, "malicious_sites": num, "sites": len(subject.blueprint.rows), "metric": metric,
+                   settings={"attack": attack.kind, "strength": attack.strength, "malicious_sites": num,
+                             "sites": len(subject.blueprint.rows), "metric": metric,
                              "rounds": min(subject.plan.rounds.num, QUICK_ROUNDS if subject.is_quick else ROUNDS), "rule": own.rule},
                    canary=measured(mean, SUCCEEDS if by_success else BREAKS), result=measured(own, FAILS if by_success else HOLDS),
                    verdict=verdict(is_canary_broken=is_canary_broken, is_broken=is_broken), says_not=SAYS_NOT,
