@@ -3,11 +3,13 @@
 from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
+from pathlib import Path
 from typing import Any
 
-from wardround.report import words
+from wardround.data.readers.image import read_image, to_uint8
+from wardround.report import plots, words
 from wardround.report.material import RunMaterial
-from wardround.report.page import Block, Rows, Section, Text
+from wardround.report.page import Block, Picture, Rows, Section, Text
 from wardround.report.tables import Table
 from wardround.runs.folder import read_json
 
@@ -37,9 +39,25 @@ def sections(run: RunMaterial) -> tuple[Section, ...]:
     blocks: list[Block] = [Text(text=NEVER), Rows(table=verdict_table(record))]
     for found in record["findings"]:
         blocks.append(Text(text=f"{words.sentence(str(found['attack']))}. {found['question']} {found['says_not']}"))
+        blocks += _pictures(run, found)
         if found["rows"]:
             blocks.append(Rows(table=_details(found["rows"], str(found["attack"]))))
     return (Section(anchor="attacked", title="What attacks on this run showed", blocks=tuple(blocks)),)
+
+
+def _pictures(run: RunMaterial, found: Mapping[str, Any]) -> list[Block]:
+    """What the attack drew; nothing where its picture is gone."""
+    blocks: list[Block] = []
+    for name in (str(name) for name in found.get("figures") or ()):
+        path = run.folder / "figures" / Path(name).name
+        if not path.is_file():
+            continue
+        drawing = plots.shown_picture(to_uint8(read_image(path)), words.sentence(found["attack"]))
+        blocks += [Picture(name=f"{path.stem}-shown", figure=drawing,
+                           alt=f"Pictures side by side: what was true, and what {found['attack']} drew of it",
+                           caption="What was true and what was drawn, as named above the columns."),
+                   Text(text="These are images of patients, and what could be drawn of them. They stay at the hospital.", is_caution=True)]
+    return blocks
 
 
 def is_audit(record: Mapping[str, Any]) -> bool:

@@ -314,6 +314,16 @@ def name_columns(ax: Axes, names: Sequence[str]) -> None:
     ax.set_xticks(range(len(names)), thinned(names), rotation=30 if is_turned else 0, ha="right" if is_turned else "center")
 
 
+def shown_picture(image: np.ndarray, title: str) -> Figure:
+    """A picture as it is. image: (C, H, W) uint8."""
+    _, height, width = image.shape
+    drawing = figure(title, height=0.6 + WIDTH * height / width)
+    (ax,) = axes(drawing)
+    ax.set_axis_off()
+    ax.imshow(image[0] if len(image) == 1 else image.transpose(1, 2, 0), cmap="gray", vmin=0, vmax=255)
+    return drawing
+
+
 def worst_errors(images: np.ndarray, captions: Sequence[str]) -> Figure:
     """Gallery of the surest wrong answers. images: (k, C, H, W) uint8; captions: truth, prediction, probability, site."""
     columns = 4
