@@ -31,7 +31,7 @@ MOST_CLASSES = 1000
 @dataclass(frozen=True)
 class RunFolder:
     """One arm's folder: plan.toml, provenance.json, journal.jsonl, ledger.csv, checkpoints/, model.safetensors, model.json,
-    scores.json, predictions.csv, figures/, report.html."""
+    scores.json, predictions.csv, figures/, report.html; with a privacy budget privacy/ and privacy.json; once audited audit.json."""
 
     path: Path
 
