@@ -15,7 +15,7 @@ from wardround.fleet.choose import open_fleet
 from wardround.fleet.secure import SecureFleet
 from wardround.fleet.wrapped import Watched
 from wardround.plan.schema import Plan
-from wardround.privacy.conflicts import is_site_level
+from wardround.privacy.conflicts import cautions, is_site_level
 from wardround.privacy.ledger import Ledger, open_ledgers
 from wardround.privacy.site_level import warning
 from wardround.privacy.terms import SERVER
@@ -50,8 +50,8 @@ def run_arm(plan: Plan, prepared: Prepared, arm: Arm, site: str | None, folder: 
         fleet.restore(memories)
         with terminable():
             _announce(blueprint, prepared, arm, course, last, keeper.watch)
-            if costs := cost_in_words(blueprint, start.params.layout):
-                keeper.watch(Note(text=costs))
+            for text in (*cautions(blueprint.plan), *cost_in_words(blueprint, start.params.layout)):
+                keeper.watch(Note(text=text))
             course = _train(blueprint, fleet, course, keeper)
             if ledgers:
                 write_spending(folder, blueprint.terms, ledgers)
@@ -73,12 +73,14 @@ def engine(blueprint: ArmBlueprint, layout: Layout, folder: RunFolder, ledgers: 
     return BudgetedFleet(fleet, ledgers, blueprint.terms, folder.name, min_sites=plan.cohort.min_sites)
 
 
-def cost_in_words(blueprint: ArmBlueprint, layout: Layout) -> str | None:
-    """What hiding whole sites does to a model of this size; None where it does little."""
+def cost_in_words(blueprint: ArmBlueprint, layout: Layout) -> list[str]:
+    """What hiding whole sites does to a model of this size; empty where it does little."""
     plan, num = blueprint.plan, len(blueprint.rows)
     if not is_site_level(plan):
-        return None
-    return warning(plan.cohort.asked(num), plan.privacy.epsilon, plan.rounds.num, layout.num_trainable, delta=blueprint.terms[SERVER].delta)
+        return []
+    text = warning(plan.cohort.asked(num), plan.privacy.epsilon, plan.rounds.num, layout.num_trainable,
+                   delta=blueprint.terms[SERVER].delta)
+    return [text] if text else []
 
 
 def check_rows(blueprint: ArmBlueprint, arm: Arm) -> None:

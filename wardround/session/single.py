@@ -13,7 +13,6 @@ from wardround.errors import PlanError, WardroundError
 from wardround.models.weights import digest_of
 from wardround.plan.load import dump_plan, load_plan
 from wardround.plan.schema import Plan
-from wardround.privacy.conflicts import cautions
 from wardround.runs import provenance
 from wardround.runs.alone import alone
 from wardround.runs.folder import RunFolder, check_links, read_json, write_json, write_text
@@ -35,8 +34,6 @@ def run(plan: Plan | Path | str, *, arm: str = "federated", site: str | None = N
         plan = as_begun(plan, folder.plan())
     check_names(plan)
     with watching(watch) as told:
-        for text in cautions(plan) if arm == "federated" else ():
-            told(Note(text=text))
         prepared = prepare(plan, told)
         return reported(start(resolved(plan, prepared, told), prepared, known_arm(arm), site, folder, told))
 
