@@ -172,7 +172,7 @@ def test_limits_are_shown_with_their_file(ready: Callable[..., int], site: SiteF
     assert wardround("site", "limits") == 0
     shown = capsys.readouterr().out
     assert "20:00-06:00" in shown
-    assert "max_rounds     no limit" in shown
+    assert "max_rounds      no limit" in shown
     assert "clinics-north/limits.toml" in shown
 
 

@@ -57,7 +57,7 @@ CLASSES = {"data": {"classes": ("a", "b")}}
 def batches(plan: Plan, ready: Prepared, site: str) -> list[tuple[torch.Tensor, torch.Tensor]]:
     """What a site trains on in rounds 1 and 2."""
     blueprint = build(plan, ready, "federated")
-    bench: Any = SimpleNamespace(feed=blueprint.feed, seed=plan.seed, model=SimpleNamespace(device=torch.device("cpu")))
+    bench: Any = SimpleNamespace(feed=blueprint.feed, seed=plan.seed, poison=None, model=SimpleNamespace(device=torch.device("cpu")))
     orders: list[Any] = [SimpleNamespace(round=t, recipe=plan.recipe) for t in (1, 2)]
     return [batch for order in orders for batch in Site(rows=blueprint.rows[site], bench=bench).batches(order)]
 
