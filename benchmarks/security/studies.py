@@ -33,7 +33,7 @@ OUT = Path(os.environ.get("WARDROUND_BENCH", Path(tempfile.gettempdir()) / "ward
 CHEST = ("chest-xray-pneumonia", f"data.folder={DATA / 'chest_xray'}", "model.name=cnn", "model.width=24", "data.size=48",
          "augment.rotate_deg=0", "augment.scale=0", "augment.shift=0", "augment.intensity=0", "recipe.weight_decay=0", "recipe.warmup=0",
          "engine.precision=fp32", "engine.layout=contiguous")
-PRIVATE = ("privacy.unit=image", "recipe.batch_size=128", "recipe.local_steps=2", "rounds.num=60", "rounds.evaluate_every=5",
+PRIVATE = ("recipe.batch_size=128", "recipe.local_steps=2", "rounds.num=60", "rounds.evaluate_every=5",
            "recipe.lr=0.2")
 PLAIN = ("recipe.batch_size=16", "recipe.local_epochs=0.25", "rounds.num=80")  # as the plan has it
 BRAIN = ("demo", f"data.folder={DATA / 'brain_tumor_mri'}", "sites.names=none", "sites.common=none", "sites.partition=iid",
@@ -55,12 +55,15 @@ def private() -> dict[str, Any]:
     """Kermany, five sites: AUROC of DP-SGD by that of federated training without, the same network and the plan's own recipe."""
     plain = trained("chest-plain", CHEST, *PLAIN)
     found: dict[str, Any] = {"plain": auroc(plain)}
-    for epsilon in ("8", "1"):
-        result = trained(f"chest-epsilon-{epsilon}", CHEST, *PRIVATE, f"privacy.epsilon={epsilon}")
-        ratio = contrast(result.path, plain.path)["auroc"]
-        spent = read_spending(result.path) or {"sites": {}}
-        found[f"epsilon {epsilon}"] = {**auroc(result), "by_plain": ratio, "sites": spent["sites"], "delta": spent["delta"]}
+    for unit, epsilon in (("image", "8"), ("image", "1"), ("patient", "8")):
+        found[f"{unit}, epsilon {epsilon}"] = protected(unit, epsilon, plain)
     return found
+
+
+def protected(unit: str, epsilon: str, plain: RunResult) -> dict[str, Any]:
+    result = trained(f"chest-{unit}-{epsilon}", CHEST, *PRIVATE, f"privacy.unit={unit}", f"privacy.epsilon={epsilon}")
+    spent = read_spending(result.path) or {"sites": {}, "delta": None}
+    return {**auroc(result), "by_plain": contrast(result.path, plain.path)["auroc"], "sites": spent["sites"], "delta": spent["delta"]}
 
 
 def secure() -> dict[str, Any]:
@@ -84,8 +87,8 @@ def poisoned(share: float) -> dict[str, Any]:
 def leakage() -> dict[str, Any]:
     """Audits of the plain and the private chest run: pictures, members, hospitals."""
     attacks = ("inversion", "membership", "hospitals")
-    trained("chest-plain", CHEST, *PLAIN), trained("chest-epsilon-8", CHEST, *PRIVATE, "privacy.epsilon=8")
-    return {name: audit(OUT / name / "federated-seed0", attacks=attacks) for name in ("chest-plain", "chest-epsilon-8")}
+    trained("chest-plain", CHEST, *PLAIN), trained("chest-image-8", CHEST, *PRIVATE, "privacy.unit=image", "privacy.epsilon=8")
+    return {name: audit(OUT / name / "federated-seed0", attacks=attacks) for name in ("chest-plain", "chest-image-8")}
 
 
 PARTS: Mapping[str, Callable[[], dict[str, Any]]] = {
