@@ -125,3 +125,13 @@ def test_a_rule_against_malicious_hospitals_is_told(sample: Any, write: Any) -> 
     told, plain = (" ".join(story.what_was_done(plan, run)) for plan in (run.plan.model_copy(update={"aggregation": rule}), run.plan))
     assert "fedavg combined the changes by the rule krum, made to withstand 1 malicious hospital, which counts all" in told
     assert "fedavg combined the changes. All" in plain
+
+
+def test_protection_is_said_and_its_absence_is_not(sample: Any, write: Any) -> None:
+    run = read_run(write.run(sample(num_test=60, rounds=1)))
+    private = Plan.model_validate({**run.plan.model_dump(), "privacy": {"unit": "patient", "epsilon": 3}, "aggregation": {"secure": True}})
+    told, plain = (" ".join(story.what_was_done(plan, run)) for plan in (private, run.plan))
+    assert "in sums that hid each hospital's own change from the server" in told
+    assert "Training hid each patient by noise that was added at each hospital, within a budget of epsilon 3" in told
+    assert "noise" not in plain
+    assert "hid" not in plain

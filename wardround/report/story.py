@@ -175,7 +175,7 @@ def _training(plan: Plan, run: RunMaterial) -> str:
             f"{plan.model.norm} normalisation) on {amount}, in batches of {recipe.batch_size}{steps}, and sent back only the change of "
             f"its numbers; the method {method} combined the changes{_rule(plan)}. {cohort} took part in a round. Optimiser "
             f"{recipe.optimizer}, learning rate {recipe.lr:g} ({recipe.schedule}), loss {loss}{weights}.{_options(plan)}{_began(plan)}"
-            f"{_shared(plan, run)}")
+            f"{_shared(plan, run)}{_private(plan)}")
 
 
 def _rule(plan: Plan) -> str:
@@ -186,6 +186,16 @@ def _rule(plan: Plan) -> str:
         return f"{alike}, in sums that hid each hospital's own change from the server" if wanted.secure else alike
     guards = f", made to withstand {words.plural(wanted.attackers, 'malicious hospital')}" if wanted.attackers else ""
     return f" by the rule {wanted.rule}{guards}, which counts all hospitals alike"
+
+
+def _private(plan: Plan) -> str:
+    """What was hidden, and within which budget. What was spent of it is a section of its own, where it is known."""
+    hidden = {"image": "each image", "patient": "each patient", "site": "each hospital as a whole"}.get(plan.privacy.unit)
+    if hidden is None:
+        return ""
+    who = "the server, which is trusted" if plan.privacy.unit == "site" else "each hospital"
+    return (f" Training hid {hidden} by noise that was added at {who}, within a budget of epsilon {plan.privacy.epsilon:g} "
+            "(differential privacy).")
 
 
 def _options(plan: Plan) -> str:
