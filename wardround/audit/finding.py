@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
 from dataclasses import asdict, dataclass
+from math import isfinite
 from typing import Any, Literal
 
 Verdict = Literal["leaks", "resists", "inconclusive"]
@@ -42,8 +43,18 @@ class Finding:
     figures: Sequence[str] = ()
 
     def record(self) -> dict[str, Any]:
-        """As in audit.json."""
-        return asdict(self)
+        """As in audit.json, which holds no NaN and no infinity: what is neither is null."""
+        known: dict[str, Any] = _known(asdict(self))
+        return known
+
+
+def _known(value: Any) -> Any:
+    """The value with null for numbers that JSON does not have."""
+    if isinstance(value, Mapping):
+        return {name: _known(part) for name, part in value.items()}
+    if isinstance(value, list | tuple):
+        return [_known(part) for part in value]
+    return None if isinstance(value, float) and not isfinite(value) else value
 
 
 def verdict(*, is_canary_broken: bool, is_broken: bool) -> Verdict:
