@@ -24,7 +24,7 @@ def written(folder, held: dict[str, Terms], rounds: tuple[int, ...]) -> dict:
     for ledger in ledgers.values():
         for t in rounds:
             ledger.spend(ROUND, round=t, run="r")
-    write_spending(RunFolder(folder), held, ledgers)
+    write_spending(RunFolder(folder), held, ledgers, ["one patient is hidden"])
     return read_spending(folder)
 
 
@@ -39,6 +39,7 @@ def test_every_site_is_told_with_what_it_spent_by_each_accountant(tmp_path) -> N
     assert north["prv"] == pytest.approx(north["pld"], abs=0.02)
     assert south["epsilon"] > north["epsilon"]  # a smaller delta
     assert any("validation images" in text for text in found["not_covered"])
+    assert found["promises"] == ["one patient is hidden"]
 
 
 def test_whole_sites_are_sampled_never_and_their_server_is_trusted(tmp_path) -> None:
@@ -52,7 +53,8 @@ def test_a_run_without_privacy_has_none(tmp_path) -> None:
     assert read_spending(tmp_path) is None
 
 
-@pytest.mark.parametrize("change", [{"sites": {"north": {"epsilon": "8"}}}, {"sites": []}, {"not_covered": None}, {"unit": 3}])
+@pytest.mark.parametrize("change", [{"sites": {"north": {"epsilon": "8"}}}, {"sites": []}, {"not_covered": None}, {"promises": "all"},
+                                    {"unit": 3}])
 def test_a_changed_file_is_refused(tmp_path, change) -> None:
     found = written(tmp_path, {"north": terms()}, ())
     (tmp_path / "privacy.json").write_text(json.dumps({**found, **change}))

@@ -83,11 +83,10 @@ def _sampling(recipe: Recipe, num_images: int) -> tuple[float, int]:
     return rate, recipe.local_steps or max(1, round(recipe.local_epochs / rate))
 
 
-def in_words(terms: Terms) -> list[str]:
-    """Return what the terms promise and what they do not, in sentences for reports and data-protection officers."""
+def promises(terms: Terms) -> list[str]:
+    """Return what the terms promise, in sentences for reports and data-protection officers. What they do not is in runs/spending.py."""
     whole = " (with all training images)" if terms.unit == "patient" else ""
-    many = UNITS[terms.unit]
-    told = [
+    return [
         f"What is hidden is whether one {terms.unit}{whole} took part: collections are neighbours if one of them holds one {terms.unit} "
         "more (add or remove one).",
         f"Of all that training tells in the whole run, nothing becomes more than e^{terms.epsilon:g} times as likely by it, but for a "
@@ -96,13 +95,7 @@ def in_words(terms: Terms) -> list[str]:
         f"{_clipped(terms)} at L2 norm {terms.clip_norm:g}, and the sum gets normal noise of standard deviation "
         f"{terms.noise_multiplier:.4g} times that, from the operating system's random source.",
         f"The numbers of {'sites' if terms.unit == 'site' else 'training images and patients of the site'} are taken as public.",
-        "Not covered: sums over validation and test images, and what is chosen by them: the round that is kept, early stopping, "
-        "thresholds, the temperature, and learning rates or other settings that were tried before.",
-        f"Not covered: floating point. Epsilon holds for ideal real numbers. Other training on the same {many} spends on top.",
     ]
-    if terms.unit == "image":
-        told.append("Not covered: a patient with several images is hidden less than one image is.")
-    return told
 
 
 def _drawn(terms: Terms) -> str:

@@ -11,25 +11,18 @@ from wardround.report.page import Items, Rows, Section, Text
 from wardround.report.tables import Table
 from wardround.runs.spending import read_spending
 
-UNITS = {"image": "one image", "patient": "one patient with all training images", "site": "one hospital"}
-SAMPLING = {"poisson": "each step draws every unit by itself (Poisson sampling)"}
-
 
 def sections(run: RunMaterial) -> tuple[Section, ...]:
     """The report's section; none of a run without differential privacy."""
     spending = read_spending(run.folder)
     if spending is None:
         return ()
-    unit = UNITS.get(spending["unit"], spending["unit"])
     most = max((site["epsilon"] for site in spending["sites"].values()), default=float("nan"))
-    promise = (f"Training was differentially private: whether {unit} took part changes the probability of anything that training told by "
-               f"at most a factor of e^{words.number(most, 2)}, but for a probability of {spending['delta']:g} (epsilon "
-               f"{words.number(most, 2)}, delta {spending['delta']:g}). Collections are neighbours if one holds one unit more "
-               f"({spending['relation']}); {SAMPLING.get(spending['sampling'], spending['sampling'])}; changes were clipped at an L2 norm "
-               f"of {spending['clip_norm']:g}; noise came from the operating system.")
+    spent = (f"Training was differentially private. Spent: epsilon {words.number(most, 2)} at delta {spending['delta']:g}, the most of any "
+             "row below. What that means, with the first row's numbers:")
     return (Section(anchor="privacy", title="What privacy was spent", blocks=(
-        Text(text=promise), Rows(table=spending_table(spending["sites"])), Text(text="This number does not cover:"),
-        Items.of([str(text) for text in spending["not_covered"]]))),)
+        Text(text=spent), Items.of([str(text) for text in spending["promises"]]), Rows(table=spending_table(spending["sites"])),
+        Text(text="This number does not cover:"), Items.of([str(text) for text in spending["not_covered"]]))),)
 
 
 def spending_table(sites: Mapping[str, Mapping[str, Any]]) -> Table:

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
@@ -29,15 +29,16 @@ NOT_COVERED_BY_UNIT = {
 }
 
 
-def write_spending(folder: RunFolder, terms: Mapping[str, Terms], ledgers: Mapping[str, Ledger]) -> None:
+def write_spending(folder: RunFolder, terms: Mapping[str, Terms], ledgers: Mapping[str, Ledger], promises: Sequence[str]) -> None:
     """Write privacy.json from the ledgers: by site (or "server", where whole sites are hidden) epsilon by every accountant, its budget and
-    what was spent. steps: with those of rounds that were repeated after a stop, which `repeated` counts."""
+    what was spent. steps: with those of rounds that were repeated after a stop, which `repeated` counts. promises: what the first site's
+    terms are, in sentences."""
     first = next(iter(terms.values()))
     write_json(folder.path / FILE, {
         "unit": first.unit, "relation": RELATION, "delta": max(held.delta for held in terms.values()),
         "sampling": "all sites, every round" if first.unit == "site" else "poisson", "clip_norm": first.clip_norm,
         "sites": {site: _record(held, ledgers[site]) for site, held in terms.items()},
-        "not_covered": [*NOT_COVERED, *NOT_COVERED_BY_UNIT[first.unit]]})
+        "promises": list(promises), "not_covered": [*NOT_COVERED, *NOT_COVERED_BY_UNIT[first.unit]]})
 
 
 def read_spending(folder: Path) -> dict[str, Any] | None:
@@ -46,7 +47,8 @@ def read_spending(folder: Path) -> dict[str, Any] | None:
     if not path.exists():
         return None
     found = read_json(path)
-    kinds = {"unit": str, "relation": str, "sampling": str, "delta": float, "clip_norm": float, "sites": dict, "not_covered": list}
+    kinds = {"unit": str, "relation": str, "sampling": str, "delta": float, "clip_norm": float, "sites": dict, "promises": list,
+             "not_covered": list}
     if not all(isinstance(found.get(name), kind) for name, kind in kinds.items()) or not all(map(_is_record, found["sites"].values())):
         raise WardroundError(f"{path} does not tell what was spent. Was it changed or damaged?")
     return found

@@ -18,7 +18,7 @@ from wardround.plan.schema import Plan
 from wardround.privacy.conflicts import cautions, is_site_level
 from wardround.privacy.ledger import Ledger, open_ledgers
 from wardround.privacy.site_level import warning
-from wardround.privacy.terms import SERVER
+from wardround.privacy.terms import SERVER, promises
 from wardround.rounds.arrivals import fault
 from wardround.rounds.course import Course
 from wardround.rounds.loop import judge_last, run_rounds
@@ -54,7 +54,7 @@ def run_arm(plan: Plan, prepared: Prepared, arm: Arm, site: str | None, folder: 
                 keeper.watch(Note(text=text))
             course = _train(blueprint, fleet, course, keeper)
             if ledgers:
-                write_spending(folder, blueprint.terms, ledgers)
+                write_spending(folder, blueprint.terms, ledgers, promises(next(iter(blueprint.terms.values()))))
             finished = _finish(blueprint, prepared, arm, course, fleet, folder)
         keeper.watch(finished)
     finally:
