@@ -135,3 +135,10 @@ def test_protection_is_said_and_its_absence_is_not(sample: Any, write: Any) -> N
     assert "Training hid each patient by noise that was added at each hospital, within a budget of epsilon 3" in told
     assert "noise" not in plain
     assert "hid" not in plain
+
+
+def test_a_simulated_attack_is_said(sample: Any, write: Any) -> None:
+    run = read_run(write.run(sample(num_test=60, rounds=1)))
+    plan = Plan.model_validate({**run.plan.model_dump(), "attack": {"kind": "sign-flip"}})
+    assert "malicious (attack sign-flip)" in " ".join(story.what_was_done(plan, run))
+    assert "This is a simulation." in " ".join(story.what_was_done(plan, run))

@@ -5,6 +5,7 @@ from __future__ import annotations
 import math
 from pathlib import Path
 
+from wardround.attacks.choose import in_words as attack_in_words
 from wardround.plan.schema import Plan
 from wardround.report import words
 from wardround.report.material import Comparison, RunMaterial, tested, value_of
@@ -175,7 +176,7 @@ def _training(plan: Plan, run: RunMaterial) -> str:
             f"{plan.model.norm} normalisation) on {amount}, in batches of {recipe.batch_size}{steps}, and sent back only the change of "
             f"its numbers; the method {method} combined the changes{_rule(plan)}. {cohort} took part in a round. Optimiser "
             f"{recipe.optimizer}, learning rate {recipe.lr:g} ({recipe.schedule}), loss {loss}{weights}.{_options(plan)}{_began(plan)}"
-            f"{_shared(plan, run)}{_private(plan)}")
+            f"{_shared(plan, run)}{_private(plan)}{_attacked(plan)}")
 
 
 def _rule(plan: Plan) -> str:
@@ -196,6 +197,11 @@ def _private(plan: Plan) -> str:
     who = "the server, which is trusted" if plan.privacy.unit == "site" else "each hospital"
     return (f" Training hid {hidden} by noise that was added at {who}, within a budget of epsilon {plan.privacy.epsilon:g} "
             "(differential privacy).")
+
+
+def _attacked(plan: Plan) -> str:
+    """Who was malicious in a simulation."""
+    return f" {attack_in_words(plan.attack)}" if plan.attack.kind != "none" else ""
 
 
 def _options(plan: Plan) -> str:

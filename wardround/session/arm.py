@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Mapping
 
+from wardround.attacks.choose import in_words as attack_in_words
 from wardround.build import Arm, ArmBlueprint, build, initial_params
 from wardround.core.events import Note, RunFinished, RunStarted, Watch
 from wardround.core.params import Layout
@@ -50,7 +51,7 @@ def run_arm(plan: Plan, prepared: Prepared, arm: Arm, site: str | None, folder: 
         fleet.restore(memories)
         with terminable():
             _announce(blueprint, prepared, arm, course, last, keeper.watch)
-            for text in (*cautions(blueprint.plan), *cost_in_words(blueprint, start.params.layout)):
+            for text in said_before(blueprint, start.params.layout):
                 keeper.watch(Note(text=text))
             course = _train(blueprint, fleet, course, keeper)
             if ledgers:
@@ -73,14 +74,18 @@ def engine(blueprint: ArmBlueprint, layout: Layout, folder: RunFolder, ledgers: 
     return BudgetedFleet(fleet, ledgers, blueprint.terms, folder.name, min_sites=plan.cohort.min_sites)
 
 
-def cost_in_words(blueprint: ArmBlueprint, layout: Layout) -> list[str]:
-    """What hiding whole sites does to a model of this size; empty where it does little."""
+def said_before(blueprint: ArmBlueprint, layout: Layout) -> list[str]:
+    """What must be known before a run's numbers are believed: who is malicious in it, what its protection does not do and costs."""
+    told = [attack_in_words(blueprint.plan.attack), *cautions(blueprint.plan), cost_in_words(blueprint, layout)]
+    return [text for text in told if text]
+
+
+def cost_in_words(blueprint: ArmBlueprint, layout: Layout) -> str | None:
+    """What hiding whole sites does to a model of this size; None where it does little."""
     plan, num = blueprint.plan, len(blueprint.rows)
     if not is_site_level(plan):
-        return []
-    text = warning(plan.cohort.asked(num), plan.privacy.epsilon, plan.rounds.num, layout.num_trainable,
-                   delta=blueprint.terms[SERVER].delta)
-    return [text] if text else []
+        return None
+    return warning(plan.cohort.asked(num), plan.privacy.epsilon, plan.rounds.num, layout.num_trainable, delta=blueprint.terms[SERVER].delta)
 
 
 def check_rows(blueprint: ArmBlueprint, arm: Arm) -> None:
