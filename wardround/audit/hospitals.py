@@ -148,7 +148,7 @@ def _updates(subject: Subject, blueprint: ArmBlueprint) -> tuple[Mapping[str, np
                     sketches.append(whole(flat))
                     last.append(last_layer(flat, layout).double().numpy())
                 fleet.commit()
-                subject.watch(Progress(stage="audit: hospitals", done=number, total=rounds))
+                subject.watch(Progress(stage="audit", done=number, total=rounds))
         finally:
             fleet.close()
     return {"last layer": np.stack(last), "all layers": np.stack(sketches)}, np.array(sites)

@@ -105,7 +105,7 @@ def _trained(subject: Subject, rows: np.ndarray, units: np.ndarray, most: int, b
         half = stream(subject.seed, "audit", "half", number).random(int(units.max()) + 1) < 0.5
         chosen = rows[half[units]]
         yield _shadow(subject, chosen, lambda share, before=number: check(before + share)), half  # type: ignore[misc]
-        subject.watch(Progress(stage="audit: shadows", done=number + 1, total=most))
+        subject.watch(Progress(stage="audit", done=number + 1, total=most))
 
 
 def _shadow(subject: Subject, chosen: np.ndarray, check: Callable[[float], None]) -> Params:
