@@ -18,7 +18,7 @@ SECURE, IMAGE, SITE = ("aggregation.secure=true",), ("privacy.unit=image",), ("p
 KRUM = ("aggregation.rule=krum", "aggregation.attackers=1")
 PAIRS = (
     (*SECURE, *KRUM), (*SECURE, "strategy.name=qfedavg"), (*SECURE, "exchange.updates=int8"),
-    (*SECURE, "sites.num=2", "cohort.min_sites=2"), (*SECURE, *SITE),
+    (*SECURE, "sites.num=2", "cohort.min_sites=2"), (*SECURE, "model.norm=batch"), (*SECURE, *SITE),
     (*IMAGE, "model.norm=batch"), (*IMAGE, "recipe.class_weights=balanced"), (*IMAGE, "recipe.label_skew=restricted"),
     (*IMAGE, "recipe.mixup=0.2"), (*IMAGE, "recipe.single_step=true"), (*IMAGE, "data.harmonise=site"), (*IMAGE, "engine.precision=bf16"),
     ("privacy.unit=patient", "strategy.name=moon"),
