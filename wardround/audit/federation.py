@@ -3,6 +3,8 @@
 from __future__ import annotations
 
 import tempfile
+from collections.abc import Iterator
+from contextlib import contextmanager
 from dataclasses import dataclass
 from pathlib import Path
 
@@ -12,12 +14,14 @@ import torch
 from wardround.attacks.backdoor import stamped
 from wardround.audit.subject import Subject
 from wardround.build import ArmBlueprint, build, initial_params, primary_metric
+from wardround.core.events import silent
 from wardround.core.exchange import EvaluateOrder
-from wardround.core.params import Params
+from wardround.core.params import Layout, Params
 from wardround.core.tally import total
 from wardround.data.feeds import ImageFeed
 from wardround.evaluation.metrics import from_tally
 from wardround.fleet.choose import open_fleet
+from wardround.fleet.wrapped import Watched
 from wardround.plan.schema import AggregationPlan, AttackPlan, ExchangePlan, Plan, PrivacyPlan
 from wardround.rounds.course import Course
 from wardround.rounds.loop import run_rounds, validate
@@ -59,20 +63,27 @@ class Trained:
         return hits / len(rows)
 
 
+@contextmanager
+def short_lived(blueprint: ArmBlueprint, layout: Layout) -> Iterator[Watched]:
+    """The blueprint's engine, without a run: what its sites remember is gone when it is closed."""
+    with tempfile.TemporaryDirectory() as work:
+        fleet = open_fleet(blueprint, layout, work=Path(work) / "work")
+        try:
+            yield fleet
+        finally:
+            fleet.close()
+
+
 def retrained(subject: Subject, rule: AggregationPlan, attack: AttackPlan, *, rounds: int) -> Trained:
     """Train for at most `rounds` rounds from the plan's first weights. TooFewSites if the attack left too few usable updates."""
     plan = _short(subject.plan, rule, attack, rounds)
     blueprint = build(plan, subject.prepared, "federated")
     start = blueprint.strategy.begin(initial_params(blueprint), len(blueprint.rows))
-    with tempfile.TemporaryDirectory() as work:
-        fleet = open_fleet(blueprint, start.params.layout, work=Path(work) / "work")
-        try:
-            course = run_rounds(plan, blueprint.strategy, fleet, Course(state=start, best=start.params), watch=lambda event: None,
-                                save=lambda course: None)
-            params = course.state.params
-            tallies, _ = validate(fleet, EvaluateOrder(round=course.state.round, params=params))
-        finally:
-            fleet.close()
+    with short_lived(blueprint, start.params.layout) as fleet:
+        course = run_rounds(plan, blueprint.strategy, fleet, Course(state=start, best=start.params), watch=silent,
+                            save=lambda course: None)
+        params = course.state.params
+        tallies, _ = validate(fleet, EvaluateOrder(round=course.state.round, params=params))
     scores = from_tally(total(list(tallies.values())))
     value = scores[primary_metric(plan, blueprint.task)]
     return Trained(blueprint=blueprint, params=params, quality=float(value) if np.isfinite(value) else 0.0)

@@ -2,24 +2,22 @@
 
 from __future__ import annotations
 
-import tempfile
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, replace
 from math import ceil
-from pathlib import Path
 from typing import Any
 
 import numpy as np
 
 from wardround.attacks.membership import clopper_pearson
 from wardround.attacks.tellsite import Sketch, last_layer, told
+from wardround.audit.federation import short_lived
 from wardround.audit.finding import Finding, Measure, verdict
 from wardround.audit.subject import Subject
 from wardround.build import ArmBlueprint, build_strategy
 from wardround.core.events import Progress
 from wardround.core.exchange import SiteFailed
 from wardround.errors import SiteError
-from wardround.fleet.choose import open_fleet
 from wardround.plan.schema import AggregationPlan, AttackPlan, ExchangePlan, PrivacyPlan, StrategyPlan
 from wardround.rng import stream
 from wardround.sites.site import SiteRows, steps_per_round
@@ -136,21 +134,17 @@ def _updates(subject: Subject, blueprint: ArmBlueprint) -> tuple[Mapping[str, np
     rounds = _rounds(subject, len(names))
     middle = strategy.order(replace(strategy.begin(subject.params, len(names)), round=blueprint.plan.rounds.num // 2))
     sketches, sites = list[np.ndarray](), list[int]()
-    with tempfile.TemporaryDirectory() as work:
-        fleet = open_fleet(blueprint, layout, work=Path(work) / "work")
-        try:
-            for number in range(1, rounds + 1):
-                for reply in fleet.train(replace(middle, round=number), names):
-                    if isinstance(reply, SiteFailed):
-                        raise SiteError(f"site '{reply.site}' could not train for the audit: {reply.reason}")
-                    flat = reply.delta.flat.cpu()
-                    sites.append(names.index(reply.site))
-                    sketches.append(whole(flat))
-                    last.append(last_layer(flat, layout).double().numpy())
-                fleet.commit()
-                subject.watch(Progress(stage="audit", done=number, total=rounds))
-        finally:
-            fleet.close()
+    with short_lived(blueprint, layout) as fleet:
+        for number in range(1, rounds + 1):
+            for reply in fleet.train(replace(middle, round=number), names):
+                if isinstance(reply, SiteFailed):
+                    raise SiteError(f"site '{reply.site}' could not train for the audit: {reply.reason}")
+                flat = reply.delta.flat.cpu()
+                sites.append(names.index(reply.site))
+                sketches.append(whole(flat))
+                last.append(last_layer(flat, layout).double().numpy())
+            fleet.commit()
+            subject.watch(Progress(stage="audit", done=number, total=rounds))
     return {"last layer": np.stack(last), "all layers": np.stack(sketches)}, np.array(sites)
 
 

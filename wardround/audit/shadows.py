@@ -5,16 +5,15 @@ An attacker who has the plan knows all of the training but the images, so nothin
 
 from __future__ import annotations
 
-import tempfile
 import time
 from collections.abc import Callable, Iterator
 from dataclasses import dataclass, replace
-from pathlib import Path
 
 import numpy as np
 import torch
 
 from wardround.attacks.membership import confidences, log_likelihoods
+from wardround.audit.federation import short_lived
 from wardround.audit.subject import Subject
 from wardround.build import initial_params
 from wardround.core.events import Progress, silent
@@ -22,7 +21,6 @@ from wardround.core.params import Params
 from wardround.data.catalogue import UNKNOWN
 from wardround.data.feeds import ImageFeed
 from wardround.errors import WardroundError
-from wardround.fleet.choose import open_fleet
 from wardround.rng import stream
 from wardround.rounds.course import Course
 from wardround.rounds.loop import run_rounds
@@ -113,13 +111,9 @@ def _shadow(subject: Subject, chosen: np.ndarray, check: Callable[[float], None]
     held = {name: replace(site, train=np.intersect1d(site.train, chosen)) for name, site in subject.blueprint.rows.items()}
     blueprint = replace(subject.blueprint, rows={name: site for name, site in held.items() if len(site.train)})
     plan, start = blueprint.plan, blueprint.strategy.begin(initial_params(blueprint), len(blueprint.rows))
-    with tempfile.TemporaryDirectory() as work:
-        fleet = open_fleet(blueprint, start.params.layout, work=Path(work) / "work")
-        try:
-            return run_rounds(plan, blueprint.strategy, fleet, Course(state=start, best=start.params), watch=silent,
-                              save=lambda course: check(course.state.round / plan.rounds.num)).best
-        finally:
-            fleet.close()
+    with short_lived(blueprint, start.params.layout) as fleet:
+        return run_rounds(plan, blueprint.strategy, fleet, Course(state=start, best=start.params), watch=silent,
+                          save=lambda course: check(course.state.round / plan.rounds.num)).best
 
 
 def _answers(bench: Bench, params: Params, rows: np.ndarray, units: np.ndarray) -> np.ndarray:
