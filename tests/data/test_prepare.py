@@ -13,7 +13,7 @@ from wardround.data import prepare as module
 from wardround.data.catalogue import Catalogue, text_column
 from wardround.data.datasets.nih_chestxray14 import FINDINGS
 from wardround.data.harmonise import statistics
-from wardround.data.prepare import Prepared, check, prepare
+from wardround.data.prepare import Prepared, check, dealt, prepare, undealt
 from wardround.data.split import check_no_leak
 from wardround.errors import DataError, PlanError
 from wardround.plan.schema import DataPlan, Plan, SitesPlan
@@ -133,6 +133,41 @@ def test_other_data_split_or_sites_have_another_fingerprint(sections: dict[str, 
 ])
 def test_all_else_leaves_the_fingerprint(sections: dict[str, dict[str, object]]) -> None:
     assert prepare(phantom_plan(**sections)).fingerprint == prepare(phantom_plan()).fingerprint
+
+
+SAME = ("site_names", "fingerprint", "leaks", "greys")  # of two Prepared, beside the arrays
+ARRAYS = ("pixels", "groups", "split", "homes")
+
+
+@pytest.mark.parametrize("sites", [
+    {"partition": "iid", "num": 2}, {"partition": "dirichlet", "alpha": 1.0, "num": 2, "names": ("north", "south")},
+    {"partition": "quantity", "alpha": 3.0, "num": 4}, {"partition": "missing-classes", "common": ("notumor",)},
+    {"partition": "shards", "shards": 3}, {"partition": "column", "column": "published"}, {"partition": "feature-shift", "strength": 0.9},
+])
+def test_dealt_anew_is_as_if_prepared_from_the_beginning(sites: dict[str, object], monkeypatch: pytest.MonkeyPatch) -> None:
+    read = module.read_catalogue
+    monkeypatch.setattr(module, "read_catalogue", lambda plan, watch: (found := read(plan, watch)) and replace(
+        found, columns={"published": text_column(["" if row % 5 == 0 else f"clinic-{row % 2}" for row in range(len(found))])}))
+    first = phantom_plan(data={"harmonise": "site"}, sites={"num": 3, "partition": "feature-shift"})
+    ready = undealt(first)
+    anew = Plan.model_validate(first.model_dump() | {"seed": 7, "sites": sites})
+    quick, whole = dealt(ready, anew), prepare(anew)
+    assert all(getattr(quick, name) == getattr(whole, name) for name in SAME)
+    assert all(np.array_equal(getattr(quick, name), getattr(whole, name)) for name in ARRAYS)
+    assert quick.ledger.reason.tolist() == whole.ledger.reason.tolist()
+    assert quick.fingerprint != dealt(ready, first).fingerprint
+
+
+def test_dealing_anew_decodes_and_draws_no_split(small: Plan, monkeypatch: pytest.MonkeyPatch) -> None:
+    ready = undealt(small)
+    for name in ("decode_apart", "split", "read_catalogue"):
+        monkeypatch.delattr(module, name)
+    assert dealt(ready, changed(small, sites={"num": 4})).site_names == ("site-1", "site-2", "site-3", "site-4")
+
+
+def test_hospitals_own_folders_are_not_dealt_anew(small: Plan) -> None:
+    with pytest.raises(PlanError, match="read anew"):
+        dealt(undealt(small), changed(small, sites={"partition": "folders", "names": ("north", "south")}))
 
 
 def test_the_strength_of_the_scanners_is_part_of_the_fingerprint() -> None:

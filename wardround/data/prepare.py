@@ -78,43 +78,78 @@ class Findings:
     leaks: LeakReport
 
 
+@dataclass(frozen=True, kw_only=True, eq=False)
+class Undealt:
+    """What `prepare` finds before anything is dealt to sites: it depends on neither `sites` nor `seed` of the plan, unless its partition is
+    "folders".
+
+    good: (m,) row numbers of the images that could be read, usable: these. groups, split: (m,) as in Prepared. masks: of each row of
+    the catalogue the digest of its mask, "" without one.
+    """
+
+    catalogue: Catalogue
+    found: Decoded
+    good: np.ndarray
+    usable: Catalogue
+    groups: np.ndarray
+    split: np.ndarray
+    leaks: LeakReport
+    masks: tuple[str, ...]
+
+
 def prepare(plan: Plan, watch: Watch = silent) -> Prepared:
     """Read, decode, group, split and partition, in the plan's ways; DataError where the plan cannot be carried out honestly.
 
     With sites.partition = "folders" each site's folder is grouped, split and checked for leaks on its own, as that hospital would do in
     a network: that no patient and no image is at two sites is not checked."""
-    return _prepared(plan, read_catalogue(plan, watch), watch)
+    return dealt(undealt(plan, watch), plan)
 
 
 def prepare_at(plan: Plan, site: str, folder: Path, watch: Watch = silent) -> Prepared:
     """What one hospital of a study prepares, from its own folder alone: this site's part of `prepare` with sites.partition = "folders".
 
     Images, labels, split and the order of rows are the same, so training on it gives the same bits. data.folder is not looked at."""
-    return _prepared(plan, read_one(DATASETS.find(plan.data.dataset), plan, site, folder), watch)
+    return dealt(_undealt(plan, read_one(DATASETS.find(plan.data.dataset), plan, site, folder), watch), plan)
 
 
-def _prepared(plan: Plan, catalogue: Catalogue, watch: Watch) -> Prepared:
+def undealt(plan: Plan, watch: Watch = silent) -> Undealt:
+    """The part of `prepare` that takes long: read, decode, group and split."""
+    return _undealt(plan, read_catalogue(plan, watch), watch)
+
+
+def dealt(ready: Undealt, plan: Plan) -> Prepared:
+    """The part of `prepare` that is quick: deal to sites. The plan may differ in `sites` and `seed` from the one that `ready` was made of.
+
+    PartitionError where that cannot be done, PlanError from or to the partition "folders", which is another catalogue."""
+    if (plan.sites.partition == "folders") != (OWNER in ready.catalogue.columns):
+        raise PlanError(f"sites.partition = '{plan.sites.partition}': hospitals' own folders are read anew, and so is one data set after "
+                        "them. Prepare the plan from its beginning.")
+    n, good, found = len(ready.catalogue), ready.good, ready.found
+    names, homes = _homes(ready.usable, ready.groups, ready.split, plan)
+    whole_split, whole_homes = _spread(ready.split, good, n, OUT), _spread(homes, good, n, UNKNOWN)
+    whole_groups = np.full(n, -1, np.int64)
+    whole_groups[good] = ready.groups
+    pixels = _as_scanned(plan, found.pixels, whole_homes, names)
+    is_labelled = found.masks is None and found.volumes is None  # others are refused before they are trained on
+    greys = _greys(plan, pixels, whole_homes, whole_split, names) if is_labelled else None
+    ledger = Ledger.of(ready.catalogue.images, failed=found.reasons, detail=found.details,
+                       skipped=_spread(_skipped(ready.split, homes), good, n, UNKNOWN))
+    return Prepared(catalogue=ready.catalogue, pixels=pixels, masks=found.masks, greys=greys, volumes=found.volumes,
+                    groups=whole_groups, split=whole_split, homes=whole_homes, site_names=names, ledger=ledger, leaks=ready.leaks,
+                    fingerprint=_fingerprint(plan, ready, whole_split, whole_homes))
+
+
+def _undealt(plan: Plan, catalogue: Catalogue, watch: Watch) -> Undealt:
     found = decode_apart(catalogue, plan.data, watch)
-    failed, n = found.reasons, len(catalogue)
     _check_failed(catalogue, found, plan.data.max_failed)
-    good = np.flatnonzero(failed == UNKNOWN)
+    good = np.flatnonzero(found.reasons == UNKNOWN)
     usable, digests = catalogue.take(good), found.digests[good]
     near, own = _related(usable, found, good, plan)
     chosen = _split(usable, own, plan.split)
     check_no_leak(chosen, own)
-    names, homes = _homes(usable, own, chosen, plan)
-    skipped = _spread(_skipped(chosen, homes), good, n, UNKNOWN)
-    whole_split, whole_homes = _spread(chosen, good, n, OUT), _spread(homes, good, n, UNKNOWN)
-    whole_groups = np.full(n, -1, np.int64)
-    whole_groups[good] = own
-    pixels = _as_scanned(plan, found.pixels, whole_homes, names)
-    is_labelled = found.masks is None and found.volumes is None  # others are refused before they are trained on
-    greys = _greys(plan, pixels, whole_homes, whole_split, names) if is_labelled else None
-    return Prepared(catalogue=catalogue, pixels=pixels, masks=found.masks, greys=greys, volumes=found.volumes,
-                    groups=whole_groups, split=whole_split, homes=whole_homes, site_names=names,
-                    ledger=Ledger.of(catalogue.images, failed=failed, detail=found.details, skipped=skipped),
-                    leaks=find_leaks(usable.splits, patients=usable.patients, digests=digests, near=near, groups=own),
-                    fingerprint=_fingerprint(plan, catalogue, found, whole_split, whole_homes))
+    return Undealt(catalogue=catalogue, found=found, good=good, usable=usable, groups=own, split=chosen,
+                   leaks=find_leaks(usable.splits, patients=usable.patients, digests=digests, near=near, groups=own),
+                   masks=tuple(found.mask_digest(row) for row in range(len(catalogue))))
 
 
 def _split(usable: Catalogue, groups: np.ndarray, plan: SplitPlan) -> np.ndarray:
@@ -235,11 +270,11 @@ def _num_repeated(key: np.ndarray) -> int:
     return int((counts[inverse] > 1).sum())
 
 
-def _fingerprint(plan: Plan, catalogue: Catalogue, found: Decoded, split: np.ndarray, homes: np.ndarray) -> str:
+def _fingerprint(plan: Plan, ready: Undealt, split: np.ndarray, homes: np.ndarray) -> str:
     """A hash of images, labels, masks, split and sites: two runs with the same one used the same data in the same way."""
+    catalogue = ready.catalogue
     shift = [plan.seed, plan.sites.strength] if plan.sites.partition == "feature-shift" else None
     digest = hashlib.sha256(repr((catalogue.classes, plan.data.size, plan.data.channels, shift)).encode())
-    masks = [found.mask_digest(row) for row in range(len(catalogue))]
-    for row in zip(catalogue.images, masks, catalogue.labels.tolist(), found.digests, split, homes, strict=True):
+    for row in zip(catalogue.images, ready.masks, catalogue.labels.tolist(), ready.found.digests, split, homes, strict=True):
         digest.update(repr(tuple(map(str, row))).encode())
     return digest.hexdigest()
