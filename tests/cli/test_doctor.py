@@ -1,12 +1,11 @@
 """doctor and strategies."""
 
 from collections.abc import Callable
-from pathlib import Path
 
 import pytest
 import torch
 
-from wardround.cli import console, doctor
+from wardround.cli import console
 from wardround.strategies import STRATEGIES
 from wardround.strategies.advice import OPTIONS, advice
 from wardround.training import probe
@@ -25,23 +24,6 @@ def test_doctor_shows_versions_machine_and_what_a_small_network_trains_fastest_i
     for part in ("torch", torch.__version__, "cores", "free disk there", "fp32  ", "60.0 ms", "fp32, channels last", "62.0 ms",
                  "bf16, channels last", "30.0 ms", "in bf16, channels last, 2.0 times as fast as fp32;"):
         assert part in shown
-
-
-def test_every_candidate_of_this_machine_is_timed(monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr(probe, "precisions", lambda device: ("fp32",))
-    shown, sentence = doctor.steps(doctor.trial())
-    assert list(shown) == ["training step, fp32", "training step, fp32, channels last"]
-    assert all(float(value.removesuffix(" ms")) > 0 for value in shown.values())
-    assert "compute this small network in fp32" in sentence
-
-
-def test_a_package_that_is_missing_is_said(monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr(doctor, "PACKAGES", ("no-such-package",))
-    assert doctor.versions()["no-such-package"] == "not installed"
-
-
-def test_disk_is_measured_where_the_cache_will_be(tmp_path: Path) -> None:
-    assert doctor.existing(tmp_path / "a" / "b") == tmp_path
 
 
 def test_every_strategy_and_every_setting_like_one_is_listed_with_its_use_and_its_paper(
