@@ -52,9 +52,10 @@ def test_report_is_written_anew_and_predict_reads_the_run(wardround: Run, plan: 
     assert wardround("run", plan, "--arm", "pooled", "--out", tmp_path / "runs", "--set", "rounds.num=1") == 0
     folder = tmp_path / "runs" / "tiny" / "pooled-seed0"
     (folder / "report.html").unlink()
-    assert wardround("report", folder) == 0
+    assert wardround("report", folder, "--pdf", tmp_path / "tiny.pdf") == 0
     assert (folder / "report.html").is_file()
-    capsys.readouterr()
+    assert (tmp_path / "tiny.pdf").read_bytes().startswith(b"%PDF-")
+    assert f"PDF: {tmp_path / 'tiny.pdf'}" in capsys.readouterr().out
     assert wardround("predict", folder, images / "left") == 0
     rows = list(csv.DictReader(capsys.readouterr().out.splitlines()))
     assert len(rows) == 45
@@ -79,6 +80,19 @@ def test_the_site_of_an_image_chooses_its_grey_values_and_without_it_a_line_says
 def test_a_folder_that_is_no_run_is_named(wardround: Run, tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
     assert wardround("report", tmp_path) == 1
     assert str(tmp_path) in capsys.readouterr().err
+
+
+@pytest.mark.parametrize(("failure", "said"), [
+    (ModuleNotFoundError("none", name="PySide6"), "a report as PDF needs PySide6: pip install 'wardround[app]'"),
+    (ImportError("libnss3.so: cannot open shared object file"), "apt-get install libnss3")])
+def test_without_what_prints_it_the_report_is_not_begun(wardround: Run, monkeypatch: pytest.MonkeyPatch, tmp_path: Path, failure: Exception,
+                                                        said: str, capsys: pytest.CaptureFixture[str]) -> None:
+    def fail(name: str) -> None:
+        raise failure
+
+    monkeypatch.setattr("wardround.extras.importlib.import_module", fail)
+    assert wardround("report", tmp_path, "--pdf", tmp_path / "a.pdf") != 0
+    assert said in capsys.readouterr().err
 
 
 def test_masks_have_a_column_and_unreadable_images_an_empty_cell() -> None:

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import csv
 import io
-from collections.abc import Iterable, Sequence
+from collections.abc import Callable, Iterable, Sequence
 from pathlib import Path
 from typing import TYPE_CHECKING, Annotated
 
@@ -12,6 +12,8 @@ import typer
 
 from wardround.cli.options import RunPath, examples
 from wardround.core.untrusted import cell
+from wardround.errors import WardroundError
+from wardround.extras import need
 
 if TYPE_CHECKING:
     from wardround.session import Prediction
@@ -24,6 +26,7 @@ ImagesSite = Annotated[str | None, typer.Option("--site", metavar="NAME", help="
                                                                                "data.harmonise mapped its grey values.")]
 OwnCode = Annotated[bool, typer.Option("--own-code", help="Run the network's own program, if the run's model is one ('file.py:Name').")]
 CsvPath = Annotated[Path | None, typer.Option("--csv", metavar="FILE", help="Write the table here instead of to the terminal.")]
+PdfPath = Annotated[Path | None, typer.Option("--pdf", metavar="FILE", help="Print the report to this PDF too (needs the extra 'app').")]
 Folder = Annotated[Path, typer.Argument(metavar="RUN", help="The folder of a run or of a comparison.", show_default=False)]
 
 
@@ -53,14 +56,19 @@ def predict(run: RunPath, paths: ImagePaths, csv_path: CsvPath = None, out: Mask
         raise DataError(f"{failed} of {len(predictions)} images could not be read; the column 'error' says why")
 
 
-@app.command(epilog=examples("wardround report runs/NAME"))
-def report(run: Folder) -> None:
-    """Write report.html of a run or a comparison anew."""
+@app.command(epilog=examples("wardround report runs/NAME", "wardround report runs/NAME/federated-seed0 --pdf report.pdf"))
+def report(run: Folder, pdf: PdfPath = None) -> None:
+    """Write report.html of a run or a comparison anew, and print it to a PDF if one is named."""
     from wardround.cli import console
     from wardround.report.html import write_compare_report, write_run_report
 
+    write_pdf = printer() if pdf is not None else None  # what is missing is said before the work, not after it
     write = write_compare_report if (run / "compare.json").exists() else write_run_report
-    console.say(f"Report: {write(run)}")
+    html = write(run)
+    console.say(f"Report: {html}")
+    if pdf is not None and write_pdf is not None:
+        write_pdf(html, pdf)
+        console.say(f"PDF: {pdf}")
 
 
 @app.command(epilog=examples("wardround contrast runs/lgg-mri/federated-seed0 runs/lgg-mri-attention/federated-seed0"))
@@ -71,6 +79,18 @@ def contrast(first: RunPath, second: RunPath) -> None:
     from wardround.runs.folder import RunFolder
 
     show.contrast(session.contrast(first, second), RunFolder(first))
+
+
+def printer() -> Callable[[Path, Path], None]:
+    """What prints a page to a PDF; MissingExtra without the extra, WardroundError where the system lacks a library it needs."""
+    try:
+        need("PySide6.QtWebEngineCore", extra="app", purpose="a report as PDF")
+    except ImportError as error:
+        raise WardroundError(f"a report as PDF needs a library that this system lacks ({error}). On Debian and Ubuntu: apt-get install "
+                             "libnss3 libxkbfile1 libasound2t64. Or print report.html from a browser.") from error
+    from wardround.app.pdf import write_pdf
+
+    return write_pdf
 
 
 def as_csv(predictions: Sequence[Prediction]) -> str:
