@@ -12,7 +12,7 @@ import sys
 from collections.abc import Callable, Mapping, Sequence
 from pathlib import Path
 
-from PySide6.QtCore import QCoreApplication, QMarginsF, QProcess, QProcessEnvironment, QTimer, QUrl
+from PySide6.QtCore import QCoreApplication, QMarginsF, QProcess, QProcessEnvironment, Qt, QTimer, QUrl
 from PySide6.QtGui import QGuiApplication, QPageLayout, QPageSize
 from PySide6.QtWebEngineCore import (
     QWebEnginePage,
@@ -153,7 +153,7 @@ def main(html: Path, pdf: Path) -> int:
         else:
             end(f"{html} could not be read.")
 
-    page.loadFinished.connect(loaded)
+    page.loadFinished.connect(loaded, Qt.ConnectionType.SingleShotConnection)  # a page that tries to lead elsewhere finishes again
     page.renderProcessTerminated.connect(lambda status, code: end(f"QtWebEngine's own process ended ({status.name}, code {code})."))
     QTimer.singleShot(round(1000 * TIMEOUT_S), application.quit)
     page.show_report(html)
