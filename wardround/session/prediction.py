@@ -44,12 +44,7 @@ def predict(run: RunFolder | Path | str, paths: Sequence[Path | str], out: Path 
     values. own_code: the run's network may be a program of its author's, which is run then. watch: gets a note if something is needed
     and not given, or if the hospitals have models of their own; without a watcher a notebook shows it.
     """
-    trained = Trained.of(run if isinstance(run, RunFolder) else RunFolder(Path(run)), own_code=own_code)
-    with watching(watch) as told:
-        table = _table(trained, site, told)
-        if personal := trained.record.get("personal"):  # runs of old have no entry
-            told(Note(text=f"Strategy '{personal}' leaves every hospital a model of its own, and those were tested. This answers with the "
-                           "global model, which was not."))
+    trained, table = opened(run, site, own_code=own_code, watch=watch)
     if trained.task == "segmentation":
         _open(out)
     found: list[Prediction] = []
@@ -62,6 +57,18 @@ def predict(run: RunFolder | Path | str, paths: Sequence[Path | str], out: Path 
         except ImageError as error:
             found.append(Prediction(path=path, error=str(error)))
     return found
+
+
+def opened(run: RunFolder | Path | str, site: str | None = None, *, own_code: bool = False,
+           watch: Watch | None = None) -> tuple[Trained, np.ndarray | None]:
+    """The run's model and the table of grey values of the site, for `picture_tensor`; arguments, notes and failures as of `predict`."""
+    trained = Trained.of(run if isinstance(run, RunFolder) else RunFolder(Path(run)), own_code=own_code)
+    with watching(watch) as told:
+        table = _table(trained, site, told)
+        if personal := trained.record.get("personal"):  # runs of old have no entry
+            told(Note(text=f"Strategy '{personal}' leaves every hospital a model of its own, and those were tested. This answers with the "
+                           "global model, which was not."))
+    return trained, table
 
 
 def _table(trained: Trained, site: str | None, watch: Watch) -> np.ndarray | None:
@@ -123,5 +130,10 @@ def _tensor(trained: Trained, root: Path, image: str, table: np.ndarray | None) 
     if data.dims == 3:
         array, _ = prepared_volume(read_volume(root, image, channels=data.channels), spacing_mm=data.spacing_mm, shape=data.patch)
         return torch.from_numpy(array).float()
-    pixels = resized(to_uint8(load(root, image)), size=data.size, channels=data.channels)
-    return normalise(torch.tensor(pixels if table is None else table[pixels])[None], data.normalise)[0]
+    return picture_tensor(trained, to_uint8(load(root, image)), table)
+
+
+def picture_tensor(trained: Trained, pixels: np.ndarray, table: np.ndarray | None = None) -> Tensor:
+    """(C, H, W) float32 of a picture in network units. pixels: (C, H, W) uint8 of any size. table: of its site's grey values."""
+    small = resized(pixels, size=trained.data.size, channels=trained.data.channels)
+    return normalise(torch.tensor(small if table is None else table[small])[None], trained.data.normalise)[0]
