@@ -5,11 +5,12 @@ VENV := .venv
 BIN := $(VENV)/bin
 STAMP := $(VENV)/.installed
 
-.PHONY: help setup demo demo-network test test-network fuzz lint bench bench-speed bench-quality bench-network bench-security clean
+.PHONY: help setup app demo demo-network screenshots test test-network fuzz lint bench bench-speed bench-quality bench-network bench-security clean
 
 help:
 	@echo "make setup             create $(VENV) and install wardround with its tools"
 	@echo "make demo [DATA=DIR]   the story in a minute, on phantoms or on the real brain-tumour images in DIR"
+	@echo "make app               the desktop app"
 	@echo "make demo-network      a server and four sites as programs of their own, over TLS on this machine, in under three minutes"
 	@echo "make test              all tests (those on real images need WARDROUND_DATA)"
 	@echo "make test-network      what happens to a study when its programs are killed, its lines cut, its messages forged: about 20 minutes"
@@ -20,6 +21,7 @@ help:
 	@echo "make bench-quality     federated methods against pooled training, cell by cell; goes on where it was stopped"
 	@echo "make bench-security    what protection costs and withstands: rules, secure sums, DP-SGD, poisoning, leakage: about two hours"
 	@echo "make bench-network     overhead, memory, slow lines and four clinics with real images over a network: about an hour"
+	@echo "make screenshots       the app's pages on real runs, into docs/images: about ten minutes"
 	@echo "make clean             remove $(VENV) and caches of tools"
 
 setup: $(STAMP)
@@ -38,7 +40,13 @@ demo-network: setup
 	$(BIN)/python examples/network.py $(if $(DATA),--data '$(DATA)')
 
 test: setup
-	$(BIN)/pytest
+	$(BIN)/pytest -n 2 --dist loadfile
+
+app: setup
+	$(BIN)/wardround app
+
+screenshots: setup
+	$(BIN)/python benchmarks/app/screenshots.py
 
 test-network: setup
 	$(BIN)/pytest -m network tests/network

@@ -30,10 +30,10 @@ def load_plan(source: Path | str, overrides: Sequence[str] = ()) -> Plan:
     An override's value is read as TOML, else as text; "none" takes the key out, so that its default holds. Relative paths in the
     file start at the file's folder, those in overrides at the working folder. PlanError names the file and every problem.
     """
-    path = _find(source)
-    table = _with_full_paths(_read(path), path.parent)
+    path = file_of(source)
+    table = with_full_paths(_read(path), path.parent)
     for override in overrides:
-        table = _merged(table, _with_full_paths(_override(override), Path.cwd()))
+        table = _merged(table, with_full_paths(_override(override), Path.cwd()))
     return plan_of(_without_none(table), str(path))
 
 
@@ -66,7 +66,7 @@ def dump_plan(plan: Plan) -> str:
     return tomli_w.dumps(_plain(plan.model_dump()))
 
 
-def _find(source: Path | str) -> Path:
+def file_of(source: Path | str) -> Path:
     """The plan's file: a path, or the name of a shipped plan."""
     path = _home(Path(source))
     if path.is_file():
@@ -79,6 +79,22 @@ def _find(source: Path | str) -> Path:
     beside = [str(file) for file in sorted(path.parent.glob("*.toml"))] if path.parent.is_dir() else []
     near = suggestion(str(source), [*beside, *shipped])
     raise PlanError(f"no plan {source}.{near} Shipped plans, found by name alone: {', '.join(shipped)}.")
+
+
+def with_full_paths(table: Table, folder: Path) -> Table:
+    """A copy in which data.folder, a file of model.weights and "file.py:Name" no longer depend on the working folder."""
+    change: Table = {}
+    data_folder = _text(table, "data", "folder")
+    if data_folder:
+        change = {"data": {"folder": str(_full(data_folder, folder))}}
+    weights = _text(table, "model", "weights")
+    if "." in weights:
+        change = _merged(change, {"model": {"weights": str(_full(weights, folder))}})
+    for section, key in NAMED:
+        place, colon, name = _text(table, section, key).rpartition(":")
+        if colon and place.endswith(".py"):
+            change = _merged(change, {section: {key: f"{_full(place, folder)}:{name}"}})
+    return _merged(table, change)
 
 
 def _read(path: Path) -> Table:
@@ -133,22 +149,6 @@ def _merged(table: Table, change: Mapping[str, Any]) -> Table:
         old = result.get(key)
         result[key] = _merged(old, value) if isinstance(old, dict) and isinstance(value, dict) else value
     return result
-
-
-def _with_full_paths(table: Table, folder: Path) -> Table:
-    """A copy in which data.folder, a file of model.weights and "file.py:Name" no longer depend on the working folder."""
-    change: Table = {}
-    data_folder = _text(table, "data", "folder")
-    if data_folder:
-        change = {"data": {"folder": str(_full(data_folder, folder))}}
-    weights = _text(table, "model", "weights")
-    if "." in weights:
-        change = _merged(change, {"model": {"weights": str(_full(weights, folder))}})
-    for section, key in NAMED:
-        place, colon, name = _text(table, section, key).rpartition(":")
-        if colon and place.endswith(".py"):
-            change = _merged(change, {section: {key: f"{_full(place, folder)}:{name}"}})
-    return _merged(table, change)
 
 
 def _text(table: Table, section: str, key: str) -> str:

@@ -1,0 +1,23 @@
+"""English, and the translations beside it."""
+
+from __future__ import annotations
+
+from pathlib import Path
+
+from PySide6.QtCore import QCoreApplication, QLibraryInfo, QTranslator
+
+FOLDER = Path(__file__).with_name("translations")
+KEPT = "wardround.translators"  # where the application carries those in use
+
+
+def speak(app: QCoreApplication, language: str) -> None:
+    """Let new widgets speak a language of settings.LANGUAGES; those that are shown already are to be built anew."""
+    for old in app.property(KEPT) or []:
+        app.removeTranslator(old)
+    used = []
+    for name, folder in (("qtbase", QLibraryInfo.path(QLibraryInfo.LibraryPath.TranslationsPath)), ("wardround", str(FOLDER))):
+        translator = QTranslator(app)
+        if language != "en" and translator.load(f"{name}_{language}", folder):
+            app.installTranslator(translator)
+            used.append(translator)
+    app.setProperty(KEPT, used)
