@@ -89,6 +89,11 @@ class Job(QObject):
         return Live()
 
     @property
+    def pid(self) -> int:
+        """Of the command's process, which leads its group; 0 before it was started."""
+        return int(self._record.get("pid", 0))
+
+    @property
     def is_alive(self) -> bool:
         return self.state in ("running", "paused", "stopping")
 
@@ -139,7 +144,7 @@ class Job(QObject):
         self._note(asked_to_stop=True, is_paused=False)
         self._signal_group("SIGCONT")
         with suppress(ProcessLookupError):
-            os.kill(int(self._record["pid"]), signal.SIGTERM)  # its command ends its workers, with a checkpoint
+            os.kill(self.pid, signal.SIGTERM)  # its command ends its workers, with a checkpoint
         self._become("stopping")
 
     def look(self) -> None:
@@ -184,7 +189,7 @@ class Job(QObject):
 
     def _signal_group(self, name: str) -> None:
         try:
-            os.killpg(int(self._record["pid"]), getattr(signal, name))
+            os.killpg(self.pid, getattr(signal, name))
         except (ProcessLookupError, AttributeError):
             return  # it has ended, or this system has no process groups
 

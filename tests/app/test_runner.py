@@ -1,0 +1,80 @@
+"""Jobs are commands in processes of their own: they outlive the window, stop with a checkpoint, and go on from it."""
+
+import json
+import os
+import signal
+from pathlib import Path
+
+import pytest
+from pytestqt.qtbot import QtBot
+
+from wardround.app.desk import Desk
+from wardround.app.runner import Job, Jobs
+from wardround.errors import WardroundError
+
+LONG = """name = "long"
+[data]
+dataset = "brain-tumour-mri"
+phantoms = 60
+size = 16
+[rounds]
+num = 5000
+evaluate_every = 1000
+checkpoint_every_s = 0.0
+[evaluation]
+resamples = 100
+[engine]
+workers = 1
+precision = "fp32"
+layout = "contiguous"
+"""
+
+
+def started(desk: Desk, qtbot: QtBot) -> Job:
+    """A long job that has done a round."""
+    desk.set_text(LONG)
+    job = desk.train("run")
+    qtbot.waitUntil(lambda: any(run.rounds for run in job.live.runs.values()), timeout=60000)
+    return job
+
+
+def test_a_job_is_paused_outlives_its_window_and_is_stopped_and_resumed(desk: Desk, qtbot: QtBot) -> None:
+    job = started(desk, qtbot)
+    assert job.state == "running" and f"wardround run {desk.workspace / 'long.toml'}" in job.command
+
+    job.pause()
+    job.look()
+    assert job.state == "paused"
+    job.go_on()
+    assert job.state == "running"
+
+    again = next(other for other in Jobs(desk.runs).all() if other.folder == job.folder)  # another window
+    assert again.state == "running" and again.title == job.title
+    with pytest.raises(WardroundError, match="being worked on already"):
+        desk.train("run")
+
+    again.stop()
+    qtbot.waitUntil(lambda: job.state == "stopped", timeout=30000)
+    done = len(next(iter(job.live.runs.values())).rounds)
+    assert "stopped" in job.last_words and (job.results / "checkpoints").is_dir()
+
+    job.resume()
+    qtbot.waitUntil(lambda: len(next(iter(job.live.runs.values())).rounds) > done, timeout=60000)
+    os.killpg(job.pid, signal.SIGKILL)
+    qtbot.waitUntil(lambda: job.state == "failed", timeout=30000)
+
+
+def test_a_job_that_fails_keeps_its_last_words(desk: Desk, qtbot: QtBot) -> None:
+    desk.set_text(LONG.replace("phantoms = 60", 'folder = "/no/such/folder"'))
+    job = desk.train("run")
+    qtbot.waitUntil(lambda: job.state == "failed", timeout=60000)
+    assert "/no/such/folder" in job.last_words
+    desk.jobs.forget(job)
+    assert desk.jobs.all() == [] and not job.folder.exists()
+
+
+def test_a_damaged_record_of_a_job_is_left_out(tmp_path: Path) -> None:
+    for name, text in (("one", "{"), ("two", json.dumps({"argv": []}))):
+        (tmp_path / ".jobs" / name).mkdir(parents=True)
+        (tmp_path / ".jobs" / name / "job.json").write_text(text)
+    assert Jobs(tmp_path).all() == []
