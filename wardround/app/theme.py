@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from dataclasses import dataclass
+from pathlib import Path
 from typing import Literal
 
 from PySide6.QtCore import Qt
@@ -20,6 +21,7 @@ DARK = {"window": "#14181e", "panel": "#1c222a", "field": "#242b35", "text": "#e
 # Okabe and Ito, "Color Universal Design" (2008); black and yellow are left out, which vanish on one of the two grounds
 SERIES_LIGHT = ("#0072B2", "#D55E00", "#009E73", "#CC79A7", "#E69F00", "#56B4E9", "#6b4c9a", "#7f7f7f")
 SERIES_DARK = ("#4ea8de", "#f07f3c", "#2fc99a", "#e39ac4", "#f0b429", "#8fd3ff", "#a98bdb", "#a0a0a0")
+ICONS = Path(__file__).with_name("icons")
 POINTS = 10.0  # size of text at scale 1
 SCALES = (0.9, 1.0, 1.2, 1.4, 1.7)
 KEPT = "wardround.theme"  # where the application carries its theme
@@ -88,7 +90,8 @@ def _sheet(theme: Theme) -> str:
     sizes = {f"p{n}": f"{theme.px(n)}px" for n in (2, 4, 6, 8, 10, 14, 18)}
     points = {"small": f"{POINTS * theme.scale * 0.9:.1f}pt", "large": f"{POINTS * theme.scale * 1.7:.1f}pt",
               "middle": f"{POINTS * theme.scale * 1.15:.1f}pt"}
-    return SHEET % (values | sizes | points)
+    icons = {name: (ICONS / f"{name}-{'dark' if theme.is_dark else 'light'}.svg").as_posix() for name in ("check", "dot", "down", "up")}
+    return SHEET % (values | sizes | points | icons)
 
 
 SHEET = """
@@ -101,8 +104,8 @@ QLabel[look="caution"] { color: %(caution)s; font-weight: 600; }
 QLabel[look="bad"] { color: %(bad)s; font-weight: 600; }
 QLabel[look="good"] { color: %(good)s; font-weight: 600; }
 QFrame[look="panel"] { background: %(panel)s; border: 1px solid %(line)s; border-radius: %(p8)s; }
-QFrame[look="bad"] { background: %(bad_panel)s; border: 1px solid %(bad)s; border-radius: %(p8)s; }
-QFrame[look="caution"] { background: %(caution_panel)s; border: 1px solid %(caution)s; border-radius: %(p8)s; }
+QFrame[look="bad_panel"] { background: %(bad_panel)s; border: 1px solid %(bad)s; border-radius: %(p8)s; }
+QFrame[look="caution_panel"] { background: %(caution_panel)s; border: 1px solid %(caution)s; border-radius: %(p8)s; }
 QFrame[look="bar"] { background: %(panel)s; border: none; border-top: 1px solid %(line)s; }
 QListWidget#navigation { background: %(panel)s; border: none; border-right: 1px solid %(line)s; padding: %(p8)s; outline: none; }
 QListWidget#navigation::item { padding: %(p8)s %(p10)s; border-radius: %(p6)s; margin: 1px 0; }
@@ -124,6 +127,17 @@ QLineEdit, QComboBox, QSpinBox, QDoubleSpinBox, QPlainTextEdit, QTextEdit {
   selection-color: %(on_accent)s; }
 QLineEdit:focus, QComboBox:focus, QSpinBox:focus, QDoubleSpinBox:focus, QPlainTextEdit:focus, QTextEdit:focus {
   border: 2px solid %(accent)s; }
+QComboBox { padding-right: %(p18)s; } QSpinBox, QDoubleSpinBox { padding-right: %(p18)s; }
+QComboBox::drop-down { border: none; width: %(p18)s; } QComboBox::down-arrow { image: url(%(down)s); width: %(p14)s; height: %(p14)s; }
+QAbstractSpinBox::up-button, QAbstractSpinBox::down-button { border: none; width: %(p18)s; }
+QAbstractSpinBox::up-arrow { image: url(%(up)s); width: %(p10)s; height: %(p10)s; }
+QAbstractSpinBox::down-arrow { image: url(%(down)s); width: %(p10)s; height: %(p10)s; }
+QCheckBox::indicator, QRadioButton::indicator, QListView::indicator { width: %(p14)s; height: %(p14)s; border: 1px solid %(muted)s;
+  background: %(field)s; border-radius: %(p4)s; }
+QRadioButton::indicator { border-radius: %(p8)s; }
+QCheckBox::indicator:checked, QListView::indicator:checked { background: %(accent)s; border-color: %(accent)s; image: url(%(check)s); }
+QRadioButton::indicator:checked { background: %(accent)s; border-color: %(accent)s; image: url(%(dot)s); }
+QCheckBox::indicator:focus, QRadioButton::indicator:focus { border: 2px solid %(text)s; }
 QComboBox QAbstractItemView { background: %(field)s; border: 1px solid %(line)s; selection-background-color: %(chosen)s;
   selection-color: %(text)s; }
 QTabWidget::pane { border: 1px solid %(line)s; border-radius: %(p6)s; background: %(panel)s; top: -1px; }

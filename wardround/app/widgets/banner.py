@@ -14,7 +14,7 @@ class Banner(QFrame):
 
     def __init__(self) -> None:
         super().__init__()
-        self.setProperty("look", "bad")
+        self.setProperty("look", "bad_panel")
         self.setObjectName("banner")
         self._text = label("")
         self._text.setAccessibleName(self.tr("Error"))

@@ -34,6 +34,7 @@ class Drawing(pg.PlotWidget):  # type: ignore[misc]  # pyqtgraph has no types
             axis.setPen(theme().colour("line"))
             axis.setTextPen(theme().colour("muted"))
             axis.setTickFont(self._font)
+            axis.enableAutoSIPrefix(False)
         self.showGrid(x=True, y=True, alpha=0.15)
         if not is_movable:
             self.wheelEvent = lambda event: event.ignore()  # the page scrolls

@@ -112,7 +112,7 @@ class TableView(QTableView):
             self.setColumnWidth(column, min(self.columnWidth(column) + theme().px(14), theme().px(420)))
         rows = min(max(1, len(grid.rows)), self._max_rows)
         height = self.horizontalHeader().sizeHint().height() + rows * self.verticalHeader().defaultSectionSize()
-        self.setMinimumHeight(min(height, theme().px(140)))
+        self.setMinimumHeight(min(height + theme().px(4), theme().px(200)))
         self.setMaximumHeight(height + self.horizontalScrollBar().sizeHint().height() + theme().px(6))
         self.horizontalHeader().setSectionResizeMode(QHeaderView.ResizeMode.Interactive)
 
