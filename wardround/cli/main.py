@@ -8,13 +8,13 @@ from typing import Annotated, NoReturn
 
 import typer
 
-from wardround.cli import audit, auditlog, data, doctor, results, run, site, study
+from wardround.cli import audit, auditlog, data, desktop, doctor, explain, forecast, results, run, site, study
 from wardround.core.untrusted import shown
 from wardround.errors import WardroundError
 
 app = typer.Typer(rich_markup_mode=None, pretty_exceptions_enable=False, no_args_is_help=True,
                   context_settings={"help_option_names": ["-h", "--help"]})
-for part in (run, data, results, audit, doctor):
+for part in (run, forecast, data, results, explain, audit, doctor, desktop):
     app.add_typer(part.app)
 app.add_typer(data.sub, name="data")
 app.add_typer(study.sub, name="study")
