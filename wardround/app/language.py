@@ -21,3 +21,8 @@ def speak(app: QCoreApplication, language: str) -> None:
             app.installTranslator(translator)
             used.append(translator)
     app.setProperty(KEPT, used)
+
+
+def said(text: str) -> str:
+    """A fixed text of the library (app.views.texts) in the language in use; texts that nobody translated stay as they are."""
+    return QCoreApplication.translate("library", text)

@@ -7,6 +7,7 @@ from collections.abc import Mapping
 from PySide6.QtCore import Qt
 from PySide6.QtWidgets import QFormLayout, QWidget
 
+from wardround.app.language import said
 from wardround.app.theme import theme
 from wardround.app.widgets.text import label, muted
 
@@ -30,8 +31,8 @@ class Facts(QWidget):
             self._form.removeRow(0)
         for name, value in pairs.items():
             shown = label(value)
-            shown.setAccessibleName(name)
-            self._form.addRow(muted(name, wraps=False), shown)
+            shown.setAccessibleName(said(name))
+            self._form.addRow(muted(said(name), wraps=False), shown)
 
     def texts(self) -> dict[str, str]:
         """What is shown."""
