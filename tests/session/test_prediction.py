@@ -1,11 +1,14 @@
 """A run's model on new images."""
 
+from pathlib import Path
+
 import numpy as np
 import pytest
 
+from wardround.core.events import Note, Progress
 from wardround.errors import DataError, PlanError, WardroundError
 from wardround.session import predict, run
-from wardround.session.prediction import images_of
+from wardround.session.prediction import Prediction, as_csv, images_of
 
 
 def all_among(tested, found) -> bool:
@@ -28,13 +31,16 @@ def test_harmonised_test_rows_get_their_probabilities_again_if_it_is_said_where_
     run_folder = run(plan_with(data={"harmonise": how}), out=tmp_path)
     tested, notes = run_folder.predictions(), []
 
+    def note(event) -> None:
+        notes.extend([event] if isinstance(event, Note) else [])
+
     def answers(**further) -> set:
         return {tuple(round(p, 5) for p in found.probabilities.values()) for found in predict(run_folder, [images], **further)}
 
-    by_site = {name: answers(site=name, watch=notes.append) for name in ("north", "south", "east")}
+    by_site = {name: answers(site=name, watch=note) for name in ("north", "south", "east")}
     assert all(tuple(row.round(5)) in by_site[site] for site, row in zip(tested.sites, tested.probabilities, strict=True))
     assert not notes
-    plain = answers(watch=notes.append)
+    plain = answers(watch=note)
     assert len(notes) == 1 and "--site: north, south, east" in notes[0].text
     assert not {tuple(row.round(5)) for row in tested.probabilities} <= plain
 
@@ -71,6 +77,12 @@ def test_each_finding_gets_its_own_probability_and_the_test_rows_their_old_ones(
     assert all_among(xrays_run.predictions(), found)
     sums = [sum(prediction.probabilities.values()) for prediction in found]
     assert any(total > 1.01 or total < 0.99 for total in sums)
+
+
+def test_of_several_images_it_is_told_how_many_are_done(xrays_run, xrays) -> None:
+    heard: list = []
+    predict(xrays_run, sorted((xrays / "images").iterdir())[:3], watch=heard.append)
+    assert heard == [Progress(stage="predict", done=done, total=3) for done in (1, 2, 3)]
 
 
 @pytest.mark.parametrize("kind", ["slices", "brains"])
@@ -110,5 +122,11 @@ def test_below_a_folder_an_image_of_several_files_counts_once(tmp_path) -> None:
 
 def test_a_run_with_personal_models_says_that_the_global_one_answers(plan_with, images, tmp_path) -> None:
     notes: list = []
-    predict(run(plan_with(strategy={"name": "ditto"}), out=tmp_path), [images], watch=notes.append)
+    predict(run(plan_with(strategy={"name": "ditto"}), out=tmp_path), [next(images.rglob("*.png"))], watch=notes.append)
     assert len(notes) == 1 and notes[0].text.startswith("Strategy 'ditto' leaves every hospital a model of its own")
+
+
+def test_predictions_become_a_table_whose_cells_no_spreadsheet_computes() -> None:
+    text = as_csv([Prediction(path=Path("a, b.png"), probabilities={"left": 0.25, "right": 0.75}),
+                   Prediction(path=Path("=c.png"), error="it is empty")])
+    assert text == 'path,p_left,p_right,error\n"a, b.png",0.250000,0.750000,\n\'=c.png,,,it is empty\n'

@@ -25,9 +25,9 @@ def painted(image: np.ndarray, heat: np.ndarray) -> np.ndarray:
     """(H, W, 3) uint8: the image where heat is 0, more and more of the colour with the heat. image: (H, W) or (H, W, 3) uint8; heat of
     any size (h, w) in 0..1, stretched to the image's."""
     below = np.repeat(image[..., None], 3, axis=-1) if image.ndim == 2 else image
-    stretched = Picture.fromarray(heat.astype(np.float32)).resize((below.shape[1], below.shape[0]), Picture.Resampling.BILINEAR)
-    warm = np.asarray(stretched)
-    share = (OPACITY * np.clip(warm, 0, 1))[..., None]
+    stretched = Picture.fromarray(heat.astype(np.float32)).resize((below.shape[1], below.shape[0]), Picture.Resampling.BICUBIC)
+    warm = np.clip(np.asarray(stretched), 0, 1)
+    share = (OPACITY * warm)[..., None]
     return np.asarray((1 - share) * below + share * coloured(warm)).round().astype(np.uint8)
 
 

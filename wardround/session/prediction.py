@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import csv
+import io
 from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass, field
 from pathlib import Path
@@ -10,7 +12,8 @@ import numpy as np
 import torch
 from torch import Tensor
 
-from wardround.core.events import Note, Watch
+from wardround.core.events import Note, Progress, Watch
+from wardround.core.untrusted import cell
 from wardround.data.cache import resized
 from wardround.data.geometry import prepared_volume
 from wardround.data.readers.image import load, to_uint8
@@ -41,22 +44,39 @@ def predict(run: RunFolder | Path | str, paths: Sequence[Path | str], out: Path 
 
     A volume whose channels lie in several files is named by its folder, or by the file of its first channel. out: where mask files
     are written, needed by a model that segments. site: the hospital that the images come from, where the run has harmonised grey
-    values. own_code: the run's network may be a program of its author's, which is run then. watch: gets a note if something is needed
-    and not given, or if the hospitals have models of their own; without a watcher a notebook shows it.
+    values. own_code: the run's network may be a program of its author's, which is run then. watch: hears how many of several images are
+    done, and gets a note if something is needed and not given, or if the hospitals have models of their own; without a watcher a
+    notebook shows it.
     """
-    trained, table = opened(run, site, own_code=own_code, watch=watch)
-    if trained.task == "segmentation":
-        _open(out)
-    found: list[Prediction] = []
-    for path, root, image in images_of([Path(path) for path in paths], tuple(trained.record["suffixes"])):
-        try:
-            if out is not None and trained.task == "segmentation":
-                found.append(Prediction(path=path, mask=write_mask(trained, root, image, out, {done.mask for done in found})))
-            else:
-                found.append(Prediction(path=path, probabilities=_probabilities(trained, root, image, table)))
-        except ImageError as error:
-            found.append(Prediction(path=path, error=str(error)))
+    with watching(watch) as told:
+        trained, table = opened(run, site, own_code=own_code, watch=told)
+        if trained.task == "segmentation":
+            _open(out)
+        found: list[Prediction] = []
+        chosen = list(images_of([Path(path) for path in paths], tuple(trained.record["suffixes"])))
+        for path, root, image in chosen:
+            try:
+                if out is not None and trained.task == "segmentation":
+                    found.append(Prediction(path=path, mask=write_mask(trained, root, image, out, {done.mask for done in found})))
+                else:
+                    found.append(Prediction(path=path, probabilities=_probabilities(trained, root, image, table)))
+            except ImageError as error:
+                found.append(Prediction(path=path, error=str(error)))
+            if len(chosen) > 1:
+                told(Progress(stage="predict", done=len(found), total=len(chosen)))
     return found
+
+
+def as_csv(predictions: Sequence[Prediction]) -> str:
+    """The predictions as CSV text: path, p_CLASS ... or mask, error. Cells that a spreadsheet would compute are made text."""
+    classes = list(dict.fromkeys(name for prediction in predictions for name in prediction.probabilities))
+    masks = ["mask"] if any(prediction.mask for prediction in predictions) else []
+    rows = [["path", *(f"p_{name}" for name in classes), *masks, "error"],
+            *([str(prediction.path), *(f"{prediction.probabilities[name]:.6f}" if prediction.probabilities else "" for name in classes),
+               *(str(prediction.mask or "") for _ in masks), prediction.error] for prediction in predictions)]
+    file = io.StringIO()
+    csv.writer(file, lineterminator="\n").writerows(map(cell, row) for row in rows)
+    return file.getvalue()
 
 
 def opened(run: RunFolder | Path | str, site: str | None = None, *, own_code: bool = False,

@@ -89,7 +89,8 @@ def explain(run: Path | RunFolder, paths: Sequence[Path | str], out: Path, *, la
                 found.append(Explained(path=path, picture=picture, saliency=saliency))
             except ImageError as error:
                 found.append(Explained(path=path, error=str(error)))
-            told(Progress(stage="explain", done=len(found), total=len(chosen)))
+            if len(chosen) > 1:
+                told(Progress(stage="explain", done=len(found), total=len(chosen)))
     return found
 
 
@@ -114,7 +115,7 @@ class _Seer:
         probabilities = self._trained.probabilities(image[None])[0]
         index = int(probabilities.argmax()) if self._label is None else self._trained.classes.index(self._label)
         fields = self._heat(image, index)
-        heat = functional.interpolate(fields[None, None], shape or image.shape[1:], mode="bilinear", align_corners=False)[0, 0]
+        heat = functional.interpolate(fields[None, None], shape or image.shape[1:], mode="bicubic", align_corners=False)[0, 0].clamp(0, 1)
         return Saliency(self._trained.classes[index], float(probabilities[index]), heat.numpy(), (fields.shape[0], fields.shape[1]))
 
 
