@@ -8,6 +8,7 @@ import pytest
 
 from wardround import session
 from wardround.cli.run import arms_of
+from wardround.core.events import RoundFinished, RunFinished, RunStarted, SiteStep, from_record
 from wardround.errors import PlanError
 from wardround.plan.schema import Plan
 
@@ -39,6 +40,14 @@ def test_resume_takes_no_other_settings(extra: tuple[str, ...], wardround: Run, 
     assert "--resume goes on with the run's own plan, so leave out" in capsys.readouterr().err
 
 
+@pytest.mark.parametrize("command", [("run",), ("compare",)])
+def test_a_file_of_events_that_cannot_be_written_is_refused_before_training(command: tuple[str, ...], wardround: Run, plan: Path,
+                                                                            tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
+    assert wardround(*command, plan, "--out", tmp_path / "runs", "--events", tmp_path) == 2
+    assert "--events" in capsys.readouterr().err
+    assert not (tmp_path / "runs").exists()
+
+
 def test_run_trains_an_arm_and_shows_its_result(wardround: Run, plan: Path, tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
     assert wardround("run", plan, "--out", tmp_path / "runs", "--set", "rounds.num=2") == 0
     folder = tmp_path / "runs" / "tiny" / "federated-seed0"
@@ -52,8 +61,17 @@ def test_run_trains_an_arm_and_shows_its_result(wardround: Run, plan: Path, tmp_
     assert "has finished already" in capsys.readouterr().err
 
 
-def test_compare_shows_the_arms_side_by_side(wardround: Run, plan: Path, tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
-    assert wardround("compare", plan, "--arms", "federated,pooled", "--out", tmp_path / "runs", "--workers", "1") == 0
+def test_compare_shows_the_arms_side_by_side_and_writes_every_event(wardround: Run, plan: Path, tmp_path: Path,
+                                                                    capsys: pytest.CaptureFixture[str]) -> None:
+    written = tmp_path / "events.jsonl"
+    assert wardround("compare", plan, "--arms", "federated,pooled", "--out", tmp_path / "runs", "--workers", "1", "--events", written) == 0
+    events = [from_record(json.loads(line)) for line in written.read_text().splitlines()]
+    for run in ("federated-seed0", "pooled-seed0"):
+        own = [event for event in events if event.run == run]
+        assert [event.round for event in own if isinstance(event, RoundFinished)] == [1, 2, 3]
+        assert isinstance(own[0], RunStarted) and isinstance(own[-1], RunFinished)
+    steps = [(event.round, event.site, event.stage) for event in events if isinstance(event, SiteStep) and event.run == "federated-seed0"]
+    assert steps == [(t, site, stage) for t in (1, 2, 3) for site in ("north", "south") for stage in ("training", "done")]
     shown = capsys.readouterr()
     for part in ("Federated", "Pooled", "Balanced accuracy", "federated-seed0", f"Report: {tmp_path / 'runs' / 'tiny' / 'report.html'}"):
         assert part in shown.out + shown.err

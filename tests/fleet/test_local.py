@@ -1,16 +1,19 @@
 """The local engine's own promises; what every engine promises is in test_contract.py."""
 
 from dataclasses import replace
+from itertools import accumulate
 
 import pytest
 import torch
 
 from wardround.build import ArmBlueprint, initial_params
+from wardround.core.events import SiteStep
 from wardround.core.exchange import EvaluateOrder, SiteFailed, Update
 from wardround.fleet.base import MAX_ALONE, neighbours
 from wardround.fleet.local import LocalFleet
 from wardround.plan.schema import EnginePlan, Recipe, RoundsPlan
 from wardround.session.keeper import pack, unpack
+from wardround.sites import steps
 from wardround.testing import toy_blueprint, toy_run
 
 
@@ -73,6 +76,55 @@ def test_small_sites_are_evaluated_together_with_the_same_sums(tmp_path) -> None
         assert one.site == other.site
         assert (one.tally.confusion == other.tally.confusion).all()
         assert one.tally.loss_sum == pytest.approx(other.tally.loss_sum, rel=1e-5)
+
+
+def test_it_is_told_which_sites_train_and_how_far_they_are(tmp_path, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(steps, "EVERY_S", 0.0)
+    events: list[SiteStep] = []
+    fleet = fleet_of(toy_blueprint(), tmp_path, watch=events.append)
+    try:
+        with_steps = first_round(fleet)
+        list(fleet.evaluate(EvaluateOrder(round=1, params=initial_params(fleet.blueprint)), list(fleet.sites())))
+    finally:
+        fleet.close()
+    for site in fleet.sites():
+        told = [(event.stage, event.done, event.total) for event in events if event.site == site]
+        num_steps = len(told) - 1
+        assert num_steps > 1
+        assert told == [("training", 0, 0), *(("training", done, num_steps) for done in range(1, num_steps)), ("done", 0, 0)]
+    assert {event.round for event in events} == {1}
+    monkeypatch.undo()
+    fleet = fleet_of(toy_blueprint(), tmp_path)
+    try:
+        assert all(torch.equal(one[1].flat, other[1].flat) for one, other in zip(with_steps, first_round(fleet), strict=True))
+    finally:
+        fleet.close()
+
+
+def test_a_site_that_waits_for_a_free_worker_is_not_said_to_train(tmp_path) -> None:
+    events: list[SiteStep] = []
+    fleet = fleet_of(toy_blueprint(num_sites=9), tmp_path, watch=events.append)
+    try:
+        first_round(fleet)
+    finally:
+        fleet.close()
+    num_training = list(accumulate(1 if event.stage == "training" else -1 for event in events))
+    assert max(num_training) == 2
+    assert num_training[-1] == 0
+
+
+def test_a_reader_that_stops_early_leaves_no_step_for_the_next_round(tmp_path, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(steps, "EVERY_S", 0.0)
+    fleet = fleet_of(toy_blueprint(), tmp_path)
+    strategy = fleet.blueprint.strategy
+    order = strategy.order(strategy.begin(initial_params(fleet.blueprint), 3))
+    try:
+        replies = fleet.train(order, list(fleet.sites()))
+        next(replies)
+        replies.close()
+        assert [site for site, _ in first_round(fleet)] == list(fleet.sites())
+    finally:
+        fleet.close()
 
 
 def test_the_parent_computes_on_one_thread_while_workers_live(tmp_path) -> None:

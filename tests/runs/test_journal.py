@@ -2,7 +2,7 @@
 
 import pytest
 
-from wardround.core.events import Note, Progress
+from wardround.core.events import Note, Progress, SiteStep
 from wardround.errors import WardroundError
 from wardround.runs.journal import Journal, read
 
@@ -11,10 +11,11 @@ def notes(path) -> list[str]:
     return [event.text for event in read(path)]
 
 
-def test_events_come_back_in_order_without_progress(tmp_path) -> None:
+def test_events_come_back_in_order_without_those_that_are_only_shown(tmp_path) -> None:
     journal = Journal(tmp_path / "journal.jsonl")
     journal.write(Note(text="one"))
     journal.write(Progress(stage="decode", done=1, total=2))
+    journal.write(SiteStep(round=1, site="north", stage="training"))
     journal.write(Note(text="two"))
     journal.close()
     assert notes(tmp_path / "journal.jsonl") == ["one", "two"]

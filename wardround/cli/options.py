@@ -33,6 +33,9 @@ Workers = Annotated[int | None, typer.Option(min=0, metavar="N", help="Worker pr
                                                                        "for any number.", show_default="the plan's")]
 EngineName = Annotated[Engine | None, typer.Option("--engine", help="local: processes of this machine; ray: a Ray cluster. Results are "
                                                                     "the same.", show_default="the plan's")]
+EventsFile = Annotated[Path | None, typer.Option("--events", metavar="FILE",
+                                                 help="Append what happens while it works to this file, a JSON object a line: what the "
+                                                      "desktop app and other programs read.")]
 RunPath = Annotated[Path, typer.Argument(metavar="RUN", help="The folder of a run.", show_default=False)]
 
 

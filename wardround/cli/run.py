@@ -2,13 +2,29 @@
 
 from __future__ import annotations
 
+from collections.abc import Iterator
+from contextlib import contextmanager
 from enum import StrEnum
 from pathlib import Path
-from typing import Annotated
+from typing import TYPE_CHECKING, Annotated
 
 import typer
 
-from wardround.cli.options import DataFolder, EngineName, OptionalPlanName, OutFolder, Overrides, PlanName, Workers, examples, plan_of
+from wardround.cli.options import (
+    DataFolder,
+    EngineName,
+    EventsFile,
+    OptionalPlanName,
+    OutFolder,
+    Overrides,
+    PlanName,
+    Workers,
+    examples,
+    plan_of,
+)
+
+if TYPE_CHECKING:
+    from wardround.core.events import Watch
 
 app = typer.Typer()
 
@@ -31,16 +47,16 @@ Seeds = Annotated[int, typer.Option(min=1, metavar="N", help="Repeat with so man
 
 
 @app.command(epilog=examples("wardround demo", "wardround demo --data FOLDER_OF_THE_BRAIN_TUMOUR_SET"))
-def demo(data: DataFolder = None, out: OutFolder = RUNS) -> None:
+def demo(data: DataFolder = None, out: OutFolder = RUNS, events: EventsFile = None) -> None:
     """Show the whole story in a minute: three hospitals, each without some tumour types, learn together and alone."""
-    compare("demo", data=data, out=out)
+    compare("demo", data=data, out=out, events=events)
 
 
 @app.command(epilog=examples("wardround run chest-xray-pneumonia --data FOLDER --set rounds.num=5",
                              "wardround run plan.toml --arm local --site north", "wardround run --resume runs/NAME"))
 def run(plan: OptionalPlanName = None, arm: ArmName = Arm.federated, site: SiteName = None, overrides: Overrides = None,
         data: DataFolder = None, out: OutFolder = RUNS, workers: Workers = None, engine: EngineName = None,
-        resume: ResumePath = None) -> None:
+        resume: ResumePath = None, events: EventsFile = None) -> None:
     """Train one arm of a plan, keep its best round and test it once."""
     if resume is None:
         settings = plan_of(plan, overrides, data, workers, engine)
@@ -48,9 +64,9 @@ def run(plan: OptionalPlanName = None, arm: ArmName = Arm.federated, site: SiteN
         refuse_with_resume({"PLAN": plan, "--site": site, "--set": overrides, "--data": data, "--workers": workers,
                             "--engine": engine})
     from wardround import session  # after the plan is read: a wrong one is refused without waiting for torch
-    from wardround.cli import console, show
+    from wardround.cli import show
 
-    with console.watching() as watch:
+    with watching(events) as watch:
         folder = session.run(settings, arm=arm, site=site, out=out, watch=watch) if resume is None else session.resume(resume, watch=watch)
     show.run(folder)
 
@@ -58,15 +74,31 @@ def run(plan: OptionalPlanName = None, arm: ArmName = Arm.federated, site: SiteN
 @app.command(epilog=examples("wardround compare brain-tumour-missing-types --data FOLDER --seeds 3",
                              "wardround compare chest-xray-pneumonia --set sites.partition=dirichlet --set sites.alpha=0.3"))
 def compare(plan: PlanName, arms: ArmNames = "federated,pooled,local", seeds: Seeds = 1, overrides: Overrides = None,
-            data: DataFolder = None, out: OutFolder = RUNS, workers: Workers = None, engine: EngineName = None) -> None:
+            data: DataFolder = None, out: OutFolder = RUNS, workers: Workers = None, engine: EngineName = None,
+            events: EventsFile = None) -> None:
     """Train all arms of a plan side by side and compare them on the same test patients."""
     settings, chosen = plan_of(plan, overrides, data, workers, engine), arms_of(arms)
     from wardround import session  # after the plan is read, as above
-    from wardround.cli import console, show
+    from wardround.cli import show
 
-    with console.watching() as watch:
+    with watching(events) as watch:
         found = session.compare(settings, arms=chosen, seeds=seeds, out=out, watch=watch)
     show.compare(found.path)
+
+
+@contextmanager
+def watching(events: Path | None) -> Iterator[Watch]:
+    """Show events while the block runs, and append them to a file if one is named."""
+    from wardround.cli import console
+
+    with console.watching() as shown:
+        if events is None:
+            yield shown
+            return
+        from wardround.runs.stream import Stream
+
+        with Stream(events, shown) as watch:
+            yield watch
 
 
 def arms_of(text: str) -> tuple[str, ...]:

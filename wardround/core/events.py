@@ -9,7 +9,7 @@ import dataclasses
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass, field
 from functools import cache
-from typing import Any
+from typing import Any, Literal
 
 from pydantic import TypeAdapter
 
@@ -93,6 +93,25 @@ class Progress(Event):
     total: int
 
 
+Stage = Literal["training", "sending", "done", "failed"]
+
+
+@dataclass(frozen=True, kw_only=True)
+class SiteStep(Event):
+    """How far a site is in a round: `done` of `total` steps of its training (total 0: not told). Shown, never journaled.
+
+    cause: of "failed". at: when, in seconds since 1970 by the clock of the machine that runs the rounds; 0: not told.
+    """
+
+    round: int
+    site: str
+    stage: Stage
+    done: int = 0
+    total: int = 0
+    cause: str = ""
+    at: float = 0.0
+
+
 @dataclass(frozen=True, kw_only=True)
 class Note(Event):
     """A sentence the user should read, e.g. that phantoms are used."""
@@ -103,7 +122,8 @@ class Note(Event):
 Watch = Callable[[Event], None]
 
 KINDS: dict[str, type[Event]] = {kind.__name__: kind for kind in
-                                 (RunStarted, RoundFinished, WorkerRestarted, RunFinished, Progress, Note)}
+                                 (RunStarted, RoundFinished, WorkerRestarted, RunFinished, Progress, SiteStep, Note)}
+SHOWN = (Progress, SiteStep)  # kinds that no journal keeps
 
 
 def silent(event: Event) -> None:

@@ -2,11 +2,12 @@
 
 from __future__ import annotations
 
+import time
 from collections import deque
 from collections.abc import Callable, Iterator, Sequence
 from typing import Any, Generic, Protocol, TypeVar
 
-from wardround.core.events import Watch, WorkerRestarted
+from wardround.core.events import SiteStep, Stage, Watch, WorkerRestarted, silent
 from wardround.core.exchange import SiteFailed
 
 MAX_ATTEMPTS = 3  # deaths of a worker at the same site's job before the site counts as failed
@@ -20,6 +21,11 @@ class SiteJob(Protocol):
         """The (first) site, to be named where the job fails."""
         ...
 
+    @property
+    def round(self) -> int | None:
+        """The round in which the site trains; None: it evaluates, of which no step is told."""
+        ...
+
 
 Job = TypeVar("Job", bound=SiteJob)
 
@@ -27,9 +33,9 @@ Job = TypeVar("Job", bound=SiteJob)
 class Batch(Generic[Job]):
     """Which jobs wait, which were lost, which replies have come. Jobs go by their numbers, from 0."""
 
-    def __init__(self, jobs: Sequence[Job], *, window: int) -> None:
-        """window: how many jobs may be handed out beyond the reply that is read next."""
-        self.jobs, self._window = jobs, window
+    def __init__(self, jobs: Sequence[Job], *, window: int, watch: Watch = silent) -> None:
+        """window: how many jobs may be handed out beyond the reply that is read next. watch: told of sites' steps and lost workers."""
+        self.jobs, self._window, self._watch = jobs, window, watch
         self._waiting = deque(range(len(jobs)))
         self._replies: dict[int, Any] = {}
         self._attempts: dict[int, int] = {}
@@ -45,18 +51,26 @@ class Batch(Generic[Job]):
             return self._waiting.popleft()
         return None
 
+    def begun(self, number: int, done: int = 0, total: int = 0) -> None:
+        """A worker is at this job. done, total: steps of it, where they are known."""
+        self._tell(number, "training", done=done, total=total)
+
     def answer(self, number: int, reply: Any) -> None:
         self._replies[number] = reply
+        if isinstance(reply, SiteFailed):
+            self._tell(number, "failed", cause=reply.reason)
+        else:
+            self._tell(number, "done")
 
     def give_back(self, numbers: Sequence[int]) -> None:
         """Jobs, in order, that were handed out and not begun."""
         self._waiting.extendleft(reversed(numbers))
 
-    def lose(self, number: int, *, worker: str, cause: str, watch: Watch) -> None:
+    def lose(self, number: int, *, worker: str, cause: str) -> None:
         """A worker died at this job: it is done again, or after MAX_ATTEMPTS its site has failed."""
         site = self.jobs[number].site
         self._attempts[number] = self._attempts.get(number, 0) + 1
-        watch(WorkerRestarted(site=site, cause=cause))
+        self._watch(WorkerRestarted(site=site, cause=cause))
         if self._attempts[number] < MAX_ATTEMPTS:
             self.give_back([number])
         else:
@@ -69,3 +83,8 @@ class Batch(Generic[Job]):
             while turn not in self._replies:
                 work(self)
             yield job, self._replies.pop(turn)
+
+    def _tell(self, number: int, stage: Stage, *, done: int = 0, total: int = 0, cause: str = "") -> None:
+        job = self.jobs[number]
+        if job.round is not None:
+            self._watch(SiteStep(round=job.round, site=job.site, stage=stage, done=done, total=total, cause=cause, at=time.time()))

@@ -27,7 +27,7 @@ from wardround.errors import SiteError
 from wardround.fleet.arena import Arena, params_fields, plain_fields
 from wardround.fleet.base import Memories, neighbours
 from wardround.fleet.batch import Batch
-from wardround.fleet.worker import Blueprint, Briefing, EvaluateJob, TrainJob, serve
+from wardround.fleet.worker import Blueprint, Briefing, EvaluateJob, Stepped, TrainJob, serve
 from wardround.sites import memory
 
 LARGE = 2**24  # bytes: updates of larger models take one slot a worker and one to be read; the work hides the wait for it
@@ -74,7 +74,7 @@ class LocalFleet:
         self._staged = {}
         self._brief(order)
         num_slots = len(self._arena.slots)
-        jobs = [TrainJob(site=site, slot=index % num_slots, memory_in=self._kept.get(site),
+        jobs = [TrainJob(site=site, round=order.round, slot=index % num_slots, memory_in=self._kept.get(site),
                          memory_out=self._work / f"{index}.{order.round}.safetensors") for index, site in enumerate(cohort)]
         for job, reply in self._replies(jobs, window=num_slots):
             if isinstance(reply, SiteFailed):
@@ -127,7 +127,7 @@ class LocalFleet:
         """Hand out jobs in order, at most `window` ahead of the reply being read; yield (job, reply) in the jobs' order."""
         self._start()
         try:
-            yield from Batch(jobs, window=window).replies(self._work_on)
+            yield from Batch(jobs, window=window, watch=self.watch).replies(self._work_on)
         finally:
             self._settle()
 
@@ -144,6 +144,8 @@ class LocalFleet:
                 if is_open and len(worker.jobs) < depth and (number := batch.take()) is not None:
                     worker.jobs.append(number)
                     self._send(worker, batch.jobs[number])
+                    if depth == 1:
+                        batch.begun(number)
 
     def _send(self, worker: _Worker, job: Any) -> None:
         try:
@@ -160,19 +162,25 @@ class LocalFleet:
             worker = busy[connection]  # type: ignore[index]
             try:
                 reply = worker.connection.recv()
-                batch.answer(worker.jobs.popleft(), reply)
             except (EOFError, ConnectionResetError):
                 number, *waiting = worker.jobs
                 batch.give_back(waiting)
-                batch.lose(number, worker="worker process", cause=self._replace(worker), watch=self.watch)
+                batch.lose(number, worker="worker process", cause=self._replace(worker))
+                continue
+            if isinstance(reply, Stepped):
+                batch.begun(worker.jobs[0], reply.done, reply.total)
+                continue
+            batch.answer(worker.jobs.popleft(), reply)
+            if worker.jobs:
+                batch.begun(worker.jobs[0])
 
     def _settle(self) -> None:
         """Let workers finish what a reader did not wait for, so that the next batch of jobs begins clean."""
         for worker in self._workers:
             try:
                 while worker.jobs:
-                    worker.connection.recv()
-                    worker.jobs.popleft()
+                    if not isinstance(worker.connection.recv(), Stepped):
+                        worker.jobs.popleft()
             except (EOFError, ConnectionResetError):
                 self._replace(worker)
 

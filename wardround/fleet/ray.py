@@ -124,6 +124,7 @@ class _Job:
     method: str
     sites: tuple[str, ...]
     arguments: tuple[Any, ...]
+    round: int | None = None  # in which it trains
 
     @property
     def site(self) -> str:
@@ -170,7 +171,7 @@ class RayFleet:
     def train(self, order: Order, cohort: Sequence[str]) -> Iterator[Update | SiteFailed]:
         self._staged = {}
         there = self._ray.put(Packed.of(order))
-        jobs = [_Job(method="train", sites=(site,), arguments=(there, site, self._kept.get(site))) for site in cohort]
+        jobs = [_Job(method="train", sites=(site,), arguments=(there, site, self._kept.get(site)), round=order.round) for site in cohort]
         for job, reply in self._replies(jobs, window=2 * len(self._seats)):
             if isinstance(reply, SiteFailed):
                 yield reply
@@ -221,7 +222,7 @@ class RayFleet:
     def _replies(self, jobs: Sequence[_Job], window: int) -> Iterator[tuple[_Job, Any]]:
         """Hand out jobs in order, at most `window` ahead of the reply being read; yield (job, reply) in the jobs' order."""
         try:
-            yield from Batch(jobs, window=window).replies(self._work_on)
+            yield from Batch(jobs, window=window, watch=self.watch).replies(self._work_on)
         finally:
             for seat in self._seats:  # what a reader did not wait for is forgotten; the worker ends it before its next job
                 if seat.job is not None:
@@ -232,6 +233,7 @@ class RayFleet:
             if seat.reply is None and (number := batch.take()) is not None:
                 seat.job, job = number, batch.jobs[number]
                 seat.reply = getattr(seat.actor, job.method).remote(*job.arguments)
+                batch.begun(number)
         self._collect(batch)
 
     def _collect(self, batch: Batch[_Job]) -> None:
@@ -242,7 +244,7 @@ class RayFleet:
         except self._ray.exceptions.RayError as error:
             self._replace(seat, cause := cause_of(error))
             if number is not None:
-                batch.lose(number, worker="worker", cause=cause, watch=self.watch)
+                batch.lose(number, worker="worker", cause=cause)
             return
         seat.job, seat.reply, self._false_starts = None, None, 0
         if number is not None:

@@ -22,6 +22,7 @@ from wardround.fleet.heap import keep_heap
 from wardround.rng import torch_stream
 from wardround.sites import memory
 from wardround.sites.site import Bench, Site, SiteRows, evaluate, together
+from wardround.sites.steps import Tell
 from wardround.strategies.base import Personal, Strategy
 
 log = logging.getLogger(__name__)
@@ -61,9 +62,18 @@ class TrainJob:
     """Train `site`; leave the update in `slot` and the new memory at memory_out."""
 
     site: str
+    round: int
     slot: int
     memory_in: Path | None
     memory_out: Path
+
+
+@dataclass(frozen=True, kw_only=True)
+class Stepped:
+    """A train job is at work: so many of its steps are done. Sent now and then, before its reply; a short job sends none."""
+
+    done: int
+    total: int
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -85,6 +95,10 @@ class EvaluateJob:
     def site(self) -> str:
         return self.sites[0]
 
+    @property
+    def round(self) -> None:
+        return None
+
 
 def serve(connection: Connection, others: Sequence[Connection], blueprint: Blueprint, arena: Arena) -> None:
     """Answer jobs until the parent closes the connection. `others` are ends of the parent that a fork copied here."""
@@ -95,7 +109,7 @@ def serve(connection: Connection, others: Sequence[Connection], blueprint: Bluep
     gc.freeze()  # what the parent had stays in shared pages
     torch.set_num_threads(1)
     keep_heap()
-    work = _Work(blueprint, arena)
+    work = _Work(blueprint, arena, tell=lambda done, total: connection.send(Stepped(done=done, total=total)))
     while True:
         try:
             message = connection.recv()
@@ -148,8 +162,8 @@ def failure(site: str, error: Exception) -> SiteFailed:
 class _Work:
     """The jobs of a worker. The model is built for the first of them, so that a failure to build it is told as the sites' failure."""
 
-    def __init__(self, blueprint: Blueprint, arena: Arena) -> None:
-        self.blueprint, self.arena = blueprint, arena
+    def __init__(self, blueprint: Blueprint, arena: Arena, tell: Tell) -> None:
+        self.blueprint, self.arena, self.tell = blueprint, arena, tell
         self.briefing: Briefing | None = None
         self._read: tuple[Briefing, Any] | None = None  # the last order: on a GPU its arrays are copied there once a round
 
@@ -179,7 +193,7 @@ class _Work:
     def _train(self, job: TrainJob) -> Trained:
         started = time.perf_counter()
         order = self.order(Order)
-        site = Site(rows=self.blueprint.rows[job.site], bench=self.bench, memory=self._memory(job.memory_in),
+        site = Site(rows=self.blueprint.rows[job.site], bench=self.bench, memory=self._memory(job.memory_in), tell=self.tell,
                     outbox=self.arena.vector(job.slot, self.blueprint.strategy.update_type, "delta"))
         update = trained(self.blueprint, site, order)
         self.arena.write_slot(job.slot, update)

@@ -7,7 +7,7 @@ import os
 from collections.abc import Iterator
 from pathlib import Path
 
-from wardround.core.events import Event, Progress, from_record, to_record
+from wardround.core.events import SHOWN, Event, from_record, to_record
 from wardround.core.untrusted import parsed_json
 from wardround.errors import WardroundError
 
@@ -24,8 +24,8 @@ class Journal:
         self._file = path.open("ab")
 
     def write(self, event: Event) -> None:
-        """Append an event; Progress is not kept."""
-        if not isinstance(event, Progress):
+        """Append an event, unless its kind is only shown."""
+        if not isinstance(event, SHOWN):
             self._file.write(json.dumps(to_record(event), allow_nan=True).encode() + b"\n")
             self._file.flush()
 

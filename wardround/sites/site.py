@@ -23,6 +23,7 @@ from wardround.rng import global_torch_stream, stream, torch_stream
 from wardround.sites import memory as memories
 from wardround.sites.examine import Examine
 from wardround.sites.memory import Memory
+from wardround.sites.steps import Step, Tell, counted
 from wardround.sites.units import entropy, poisson_steps, units_of
 from wardround.training import skew
 from wardround.training.arithmetic import Arithmetic
@@ -79,12 +80,14 @@ class Seams(TypedDict, total=False):
 
 @dataclass(frozen=True, kw_only=True, eq=False)
 class Site:
-    """A site as strategies see it. outbox: (layout.size,) where the fleet wants the delta, memory it shares with the server."""
+    """A site as strategies see it. outbox: (layout.size,) where the fleet wants the delta, memory it shares with the server.
+    tell: told how far the training is."""
 
     rows: SiteRows
     bench: Bench
     memory: Memory = field(default_factory=dict)
     outbox: Tensor | None = None
+    tell: Tell | None = None
 
     @property
     def name(self) -> str:
@@ -155,7 +158,7 @@ class Site:
         if self.num_train == 0:
             raise SiteError(f"site '{self.name}' has no training images")
         poison = self.bench.poison
-        for step, rows in self._dealt(order):
+        for step, rows in self._counted(self._dealt(order), steps_per_round(order.recipe, self.num_train)):
             images, truth = self.bench.feed.batch(rows, torch_stream(self.bench.seed, "augment", self.name, step))
             if poison is not None and poison.applies(self.name, order.round):
                 images, truth = poison.change(images, truth, stream(self.bench.seed, "poison", self.name, step))
@@ -175,10 +178,14 @@ class Site:
         if poison is not None and poison.applies(self.name, order.round):
             rng, poisoned = stream(bench.seed, "poison", self.name, order.round), poison.change
             change = lambda images, truth: poisoned(images, truth, rng)  # noqa: E731
+        steps = self._counted(poisson_steps(bench.feed, self._device, units, terms, change), terms.steps_per_round)
         with global_torch_stream("layers", entropy()):
-            return dp_sgd(model, poisson_steps(bench.feed, self._device, units, terms, change), order.recipe, terms, optimizer=optimizer,
+            return dp_sgd(model, steps, order.recipe, terms, optimizer=optimizer,
                           losses=lambda images, truth: bench.loss.per_image(self.logits(images), truth), noise=noise.gaussian,
                           num_units=len(units), **seams)
+
+    def _counted(self, steps: Iterator[Step], total: int) -> Iterator[Step]:
+        return steps if self.tell is None else counted(steps, total, self.tell)
 
     @property
     def _device(self) -> torch.device:
