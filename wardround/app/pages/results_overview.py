@@ -1,0 +1,139 @@
+"""The first tabs of the Results page: overview, hospitals, findings. All that they show came with the opened folder."""
+
+from __future__ import annotations
+
+from PySide6.QtWidgets import QComboBox, QHBoxLayout, QVBoxLayout
+
+from wardround.app.pages.results_tab import Tab, add_grid, forest, tell, terms
+from wardround.app.theme import theme
+from wardround.app.views.results import Cost, Pair
+from wardround.app.widgets.facts import Facts
+from wardround.app.widgets.plot import Heat
+from wardround.app.widgets.text import heading, label
+
+VERDICTS = {"better": ("\N{BLACK UP-POINTING TRIANGLE}", "good"), "worse": ("\N{BLACK DOWN-POINTING TRIANGLE}", "bad")}
+MOST_TEXTS = 400  # cells of the matrix up to which each has its number written in it
+ROW = 30  # height of a row of the matrix
+
+
+class OverviewTab(Tab):
+    """Results with their intervals: the arms, the pairs on the same patients, what the run was."""
+
+    key = "overview"
+
+    def title(self) -> str:
+        return self.tr("Overview")
+
+    def load(self) -> None:
+        if self.opened is None:
+            return
+        self.forget(self.column)
+        top = QHBoxLayout()
+        top.setSpacing(theme().px(24))
+        top.addWidget(forest(self.opened.forest, "results.forest"), 3)
+        side = QVBoxLayout()
+        side.addWidget(heading(self.tr("The run")))
+        facts = Facts()
+        facts.setObjectName("results.facts")
+        facts.show_facts(self._facts(self.opened.cost))
+        side.addWidget(facts)
+        side.addStretch(1)
+        top.addLayout(side, 2)
+        self.column.addLayout(top)
+        add_grid(self.column, self.opened.summary, name="results.summary")
+        if self.opened.pairs:
+            self._add_pairs(self.opened.pairs)
+        self.column.addWidget(heading(self.tr("What the words mean")))
+        self.column.addWidget(terms(self.opened.meanings))
+        for text in self.opened.missing:
+            self.column.addWidget(label(f"\N{WARNING SIGN} {text}", look="caution"))
+        self.column.addStretch(1)
+
+    def _facts(self, cost: Cost) -> dict[str, str]:
+        found = {self.tr("Plan"): cost.plan, self.tr("Data set"): cost.data, self.tr("Arm"): cost.arm, self.tr("Rounds"): cost.rounds,
+                 self.tr("Round kept"): cost.kept, self.tr("Time"): cost.seconds, self.tr("Sent by the hospitals"): cost.bytes,
+                 self.tr("Images"): cost.images, self.tr("Left out"): cost.left_out, self.tr("Phantoms"): cost.phantom,
+                 self.tr("Started"): cost.started, self.tr("Folder"): str(self.opened.folder if self.opened else "")}
+        return {name: value for name, value in found.items() if value}
+
+    def _add_pairs(self, pairs: tuple[Pair, ...]) -> None:
+        row = QHBoxLayout()
+        row.addWidget(heading(self.tr("Two models on the same patients")))
+        row.addSpacing(theme().px(12))
+        self._pair = QComboBox()
+        self._pair.setObjectName("results.pair")
+        self._pair.setAccessibleName(self.tr("Which models are compared"))
+        self._pair.addItems([pair.name for pair in pairs])
+        row.addWidget(self._pair)
+        row.addStretch(1)
+        self.column.addLayout(row)
+        self._of_pair = QVBoxLayout()
+        self.column.addLayout(self._of_pair)
+        self._pair.currentIndexChanged.connect(lambda place: self._show_pair(pairs[place]))
+        self._show_pair(pairs[0])
+
+    def _show_pair(self, pair: Pair) -> None:
+        self.forget(self._of_pair)
+        sign, look = VERDICTS.get(pair.verdict, ("=", "muted"))
+        verdict = label(f"{sign} {pair.name}: {pair.verdict}", look=look)  # type: ignore[arg-type]  # of the looks that there are
+        verdict.setObjectName("results.verdict")
+        self._of_pair.addWidget(verdict)
+        if pair.forest.points:
+            self._of_pair.addWidget(forest(pair.forest, "results.pair.forest"))
+        add_grid(self._of_pair, pair.grid, name="results.pair.table")
+
+
+class HospitalsTab(Tab):
+    """The model at each hospital, worst first; of a comparison every model at every hospital."""
+
+    key = "hospitals"
+
+    def title(self) -> str:
+        return self.tr("Hospitals")
+
+    def load(self) -> None:
+        if self.opened is None:
+            return
+        self.forget(self.column)
+        for text in self.opened.hospitals.sentences:
+            self.column.addWidget(label(text))
+        for text in self.opened.hospitals.cautions:
+            self.column.addWidget(label(f"\N{WARNING SIGN} {text}", look="caution"))
+        if self.opened.by_hospital.points:
+            self.column.addWidget(forest(self.opened.by_hospital, "results.by_hospital"))
+        for grid in self.opened.hospitals.grids:
+            add_grid(self.column, grid, name="results.hospitals.table", max_rows=24)
+        if (matrix := self.opened.matrix) is not None:
+            self.column.addWidget(heading(matrix.title))
+            heat = Heat()
+            heat.setObjectName("results.matrix")
+            known = matrix.values[matrix.values == matrix.values]
+            low = min(0.0, float(known.min())) if len(known) else 0.0
+            texts = matrix.texts if matrix.values.size <= MOST_TEXTS else ()
+            heat.show_values(matrix.values, matrix.rows, matrix.columns, texts, low=low, high=max(1.0, float(known.max(initial=0.0))))
+            heat.labels("", self.tr("model"), self.tr("tested at"))
+            heat.setFixedHeight(theme().px(90 + ROW * len(matrix.rows)))
+            heat.setAccessibleName(matrix.title)
+            self.column.addWidget(heat)
+            add_grid(self.column, matrix.grid, name="results.matrix.table", max_rows=24)
+        self.column.addStretch(1)
+
+
+class FindingsTab(Tab):
+    """Each finding with the test images that have it."""
+
+    key = "findings"
+
+    def title(self) -> str:
+        return self.tr("Findings")
+
+    def load(self) -> None:
+        if self.opened is None:
+            return
+        self.forget(self.column)
+        if self.opened.by_finding is not None:
+            self.column.addWidget(forest(self.opened.by_finding, "results.by_finding"))
+        tell(self.column, self.opened.findings, max_rows=24)
+        self.column.addStretch(1)
+
+
