@@ -23,3 +23,8 @@ def test_a_package_that_is_missing_is_said(monkeypatch: pytest.MonkeyPatch) -> N
 
 def test_disk_is_measured_where_the_cache_will_be(tmp_path: Path) -> None:
     assert machine.existing(tmp_path / "a" / "b") == tmp_path
+
+
+def test_this_process_takes_some_memory_and_never_more_than_its_most() -> None:
+    most = machine.most_resident()
+    assert 10e6 < machine.resident() < 1.1 * (most or 0)
