@@ -23,6 +23,8 @@ if TYPE_CHECKING:
 
 SPLITS = ("train", "val", "test")
 MOST_FOLDERS = 2000  # whose times are looked at, to see whether the images have changed
+MOST_COLOURS = 8  # that are told apart in a chart
+MOST_NAMES = 8  # that fit below the bars in full
 SIDE = 112  # pixels of an example's longer side
 ALIKE = ((0.05, "nearly alike"), (0.15, "somewhat different"), (0.35, "different"))  # up to this distance; our words
 LAST_WORD = "very different"
@@ -34,7 +36,8 @@ class SharedOut:
 
     problem: why nothing could be dealt, "" where it was; classes and columns (name -> number of values) are known even then.
     distance: the mean over sites of half the sum of |share of a class at the site - share in all|, 0 (equal) to 1, of training images;
-    None where there is one kind of images."""
+    None where there is one kind of images. chart_counts: (S, K) training images of at most MOST_COLOURS
+    chart_classes, the rarest as one; chart_sites: short where there are many."""
 
     classes: tuple[str, ...]
     columns: Mapping[str, int]
@@ -47,6 +50,9 @@ class SharedOut:
     remarks: tuple[Remark, ...] = ()
     distance: float | None = None
     distance_word: str = ""
+    chart_sites: tuple[str, ...] = ()
+    chart_classes: tuple[str, ...] = ()
+    chart_counts: np.ndarray = field(default_factory=lambda: np.zeros((0, 0), np.int64))
     table: Grid = field(default_factory=lambda: Grid(columns=(), rows=()))
     problem: str = ""
 
@@ -69,7 +75,7 @@ def shared_out(plan: Plan, *, watch: Watch = silent) -> SharedOut:
     try:
         return SharedOut(**known, **_numbers(_dealt(ready, plan), known["unit"]))
     except DataError as error:
-        return SharedOut(**known, problem=str(error))
+        return SharedOut(**known, problem=_with_remedy(str(error), plan, known["columns"]))
 
 
 def examples(plan: Plan, sites: Sequence[str], each: int, *, watch: Watch = silent) -> tuple[Examples, ...]:
@@ -92,6 +98,23 @@ def word_of(distance: float) -> str:
     return next((word for most, word in ALIKE if distance <= most), LAST_WORD)
 
 
+def short(sites: tuple[str, ...]) -> tuple[str, ...]:
+    """Names that fit below the bars of a chart: of many sites "3" for "site-3", and the beginning of other names."""
+    if len(sites) <= MOST_NAMES:
+        return sites
+    return tuple(site.removeprefix("site-") if site.removeprefix("site-").isdigit() else site[:5] for site in sites)
+
+
+def charted(classes: tuple[str, ...], counts: np.ndarray) -> tuple[tuple[str, ...], np.ndarray]:
+    """At most MOST_COLOURS kinds in their order, (S, K); of more classes the rarest are summed as the last one."""
+    if len(classes) <= MOST_COLOURS:
+        return classes, counts
+    kept = np.sort(np.argsort(-counts.sum(0), kind="stable")[: MOST_COLOURS - 1])
+    rest = np.delete(counts, kept, axis=1)
+    names = (*(classes[c] for c in kept), f"{rest.shape[1]} rarer ones")
+    return names, np.column_stack([counts[:, kept], rest.sum(1)])
+
+
 def _numbers(prepared: Prepared, unit: str) -> dict[str, Any]:
     """What SharedOut says of a deal."""
     sites, classes, table = prepared.site_names, prepared.catalogue.strata, prepared.catalogue.stratum_table()
@@ -103,19 +126,21 @@ def _numbers(prepared: Prepared, unit: str) -> dict[str, Any]:
     tested = np.array([len(np.unique(prepared.groups[held])) for held in rows["test"]]) if judges_patients else num_images["test"]
     remarks = remarks_of(sites, classes, counts, num_images, tested=tested, unit=unit if judges_patients else "images",
                          homeless=prepared.ledger.reasons().get("no_site", 0))
-    return {"sites": sites, "counts": counts, "num_images": num_images, "patients": patients, "distance": distance, "remarks": remarks,
-            "distance_word": "" if distance is None else word_of(distance),
+    chart_classes, chart_counts = charted(classes, counts["train"])
+    return {"sites": sites, "chart_sites": short(sites), "counts": counts, "num_images": num_images, "patients": patients,
+            "distance": distance, "remarks": remarks, "distance_word": "" if distance is None else word_of(distance),
+            "chart_classes": chart_classes, "chart_counts": chart_counts,
             "table": _grid(sites, classes, counts["train"], num_images, patients, unit)}
 
 
 def _grid(sites: Sequence[str], classes: Sequence[str], train: np.ndarray, num_images: Mapping[str, np.ndarray], patients: np.ndarray,
           unit: str) -> Grid:
-    """A row a site and one of all: its training images by class, then all images of each split."""
+    """A row a site and one of all: its images of each split, then those for training by class."""
     kinds = train if len(classes) > 1 else train[:, :0]
-    numbers = np.column_stack([kinds, *(num_images[split] for split in SPLITS), patients])
+    numbers = np.column_stack([*(num_images[split] for split in SPLITS), patients, kinds])
     rows = [(site, *(f"{value:,}" for value in row)) for site, row in zip((*sites, "all sites"), (*numbers, numbers.sum(0)), strict=True)]
-    columns = ("Site", *classes[:kinds.shape[1]], "Training", "Validation", "Test", unit.capitalize())
-    caption = "Training images of each class, then all images of each split." if kinds.shape[1] else "Images of each split."
+    columns = ("Site", "Training", "Validation", "Test", unit.capitalize(), *classes[:kinds.shape[1]])
+    caption = "Images of each split, then training images of each class." if kinds.shape[1] else "Images of each split."
     if unit == "groups":
         caption += " Groups are images that are nearly the same; patients are not known."
     return Grid(columns=columns, rows=tuple(rows), caption=caption, numeric=(False, *[True] * (len(columns) - 1)))
@@ -156,6 +181,12 @@ def _caption(prepared: Prepared, row: int) -> str:
         return "" if mask is None else f"{100 * (np.asarray(mask) > 0).mean():.1f} % marked"
     names = [name for name, held in zip(catalogue.strata, catalogue.take(np.array([row])).stratum_table()[0], strict=True) if held]
     return ", ".join(names)
+
+
+def _with_remedy(problem: str, plan: Plan, columns: Mapping[str, int]) -> str:
+    if plan.sites.partition == "column" and not columns:
+        return f"{problem} Share the images out in another way, or use a data set whose table says where each image comes from."
+    return problem
 
 
 def _columns(ready: Undealt) -> dict[str, int]:
