@@ -94,6 +94,15 @@ def explain(run: Path | RunFolder, paths: Sequence[Path | str], out: Path, *, la
     return found
 
 
+def explain_picture(run: Path | RunFolder, path: Path, label: str | None = None, *, site: str | None = None, own_code: bool = False,
+                    watch: Watch | None = None) -> Saliency:
+    """Heat of one picture in the square size that the network sees; arguments as of `explain`, ImageError if it cannot be read."""
+    trained, table = opened(run, site, own_code=own_code, watch=watch)
+    seer = _Seer(trained, label)
+    [(_, root, image)] = images_of([path], ())
+    return seer.saliency(picture_tensor(trained, to_uint8(load(root, image)), table))
+
+
 class _Seer:
     """A run's model with Grad-CAM at a layer of it. Its network is changed for good: it answers as before, but trains no more."""
 
@@ -115,7 +124,8 @@ class _Seer:
         probabilities = self._trained.probabilities(image[None])[0]
         index = int(probabilities.argmax()) if self._label is None else self._trained.classes.index(self._label)
         fields = self._heat(image, index)
-        heat = functional.interpolate(fields[None, None], shape or image.shape[1:], mode="bicubic", align_corners=False)[0, 0].clamp(0, 1)
+        heat = functional.interpolate(fields[None, None], shape or image.shape[1:], mode="bicubic", align_corners=False)[0, 0]
+        heat = _to_one(heat.clamp_min(0))
         return Saliency(self._trained.classes[index], float(probabilities[index]), heat.numpy(), (fields.shape[0], fields.shape[1]))
 
 
@@ -178,7 +188,7 @@ def _as_they_are(shape: Sequence[int]) -> Callable[[Tensor], Tensor]:
 
 
 def _to_one(fields: Tensor) -> Tensor:
-    """Scaled to a maximum of 1; MONAI's own would turn hot into cold. (1, 1, rows, columns), none below 0."""
+    """Scaled to a maximum of 1, all zeros as they are; MONAI's own would turn hot into cold. None may be below 0."""
     most = fields.max()
     return fields / most if most > 0 and most.isfinite() else torch.zeros_like(fields)
 
