@@ -48,7 +48,7 @@ class ResultsPage(Page):
         self._tabs: dict[str, Tab] = {}
         self._stack = QStackedWidget()
         self._empty = Empty(self.tr("No results are open. Train on the Run page, or open the folder of a run or comparison."),
-                            self.tr("&Open a folder\N{HORIZONTAL ELLIPSIS}"), self._choose_folder)
+                            self.tr("Open a folder\N{HORIZONTAL ELLIPSIS}"), self._choose_folder)
         self._unfinished = _Unfinished(self)
         self._stack.addWidget(self._empty)
         self._stack.addWidget(self._unfinished)
@@ -82,7 +82,7 @@ class ResultsPage(Page):
         self._recent.activated.connect(lambda place: self.desk.open_run(Path(self._recent.itemData(place))))
         said = QLabel(self.tr("&Shown"))
         said.setBuddy(self._recent)
-        button = QPushButton(self.tr("Open &folder\N{HORIZONTAL ELLIPSIS}"))
+        button = QPushButton(self.tr("&Open folder\N{HORIZONTAL ELLIPSIS}"))
         button.setObjectName("results.open")
         button.clicked.connect(self._choose_folder)
         row = QHBoxLayout()
@@ -96,10 +96,10 @@ class ResultsPage(Page):
         column = QVBoxLayout(holder)
         column.setContentsMargins(0, 0, 0, 0)
         column.setSpacing(theme().px(8))
-        self.headline, self.remarks = label("", look="heading"), muted("")
+        self.headline = label("", look="heading")
         self.headline.setObjectName("results.headline")
         self.phantom = QFrame()
-        self.phantom.setProperty("look", "caution")
+        self.phantom.setProperty("look", "caution_panel")
         self.phantom.setObjectName("results.phantom")
         self._phantom_text = label("", look="caution")
         QVBoxLayout(self.phantom).addWidget(self._phantom_text)
@@ -114,12 +114,13 @@ class ResultsPage(Page):
         self.model = QComboBox()
         self.model.setObjectName("results.model")
         self.model.setAccessibleName(self.tr("Model that this tab is about"))
+        self.model.setSizeAdjustPolicy(QComboBox.SizeAdjustPolicy.AdjustToContents)
         self.model.currentIndexChanged.connect(self._change_model)
         said.setBuddy(self.model)
         corner.addWidget(said)
         corner.addWidget(self.model)
         self.tabs.setCornerWidget(self._corner, Qt.Corner.TopRightCorner)
-        for widget in (self.phantom, self.headline, self.remarks):
+        for widget in (self.phantom, self.headline):
             column.addWidget(widget)
         column.addWidget(self.tabs, 1)
         return holder
@@ -159,8 +160,6 @@ class ResultsPage(Page):
 
     def _show_finished(self, found: Opened) -> None:
         self.headline.setText(found.headline)
-        self.remarks.setText("\n".join(found.remarks))
-        self.remarks.setVisible(bool(found.remarks))
         self._phantom_text.setText(f"\N{WARNING SIGN} {found.phantom}")
         self.phantom.setVisible(bool(found.phantom))
         self.model.blockSignals(True)
@@ -194,8 +193,7 @@ class ResultsPage(Page):
         """Let the chosen tab show itself."""
         tab = self.tabs.currentWidget()
         if isinstance(tab, Tab):
-            self._corner.setVisible(self.model.count() > 1)
-            self.model.setEnabled(tab.needs_model)
+            self._corner.setVisible(tab.needs_model and self.model.count() > 1)
             tab.look()
 
 

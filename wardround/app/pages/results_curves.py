@@ -9,12 +9,13 @@ from PySide6.QtWidgets import QComboBox, QHBoxLayout, QLabel, QVBoxLayout
 
 from wardround.app.page import Page
 from wardround.app.pages.results_tab import ARM_COLOURS, Tab, add_grid, tell
+from wardround.app.theme import theme
 from wardround.app.views import judged
 from wardround.app.views.judged import Judged, Learning, Line
 from wardround.app.widgets.plot import Curves
 from wardround.app.widgets.text import label, muted
 
-HEIGHT = 380
+HEIGHT = 330
 NAMED = 6  # hospitals up to which each has a colour and a name in the legend
 GREY = 7  # of the series
 
@@ -31,6 +32,7 @@ class CurvesTab(Tab):
         self.label = QComboBox()
         self.label.setObjectName("results.label")
         self.label.setAccessibleName(self.tr("Class or finding whose curves are shown"))
+        self.label.setSizeAdjustPolicy(QComboBox.SizeAdjustPolicy.AdjustToContents)
         self.label.currentIndexChanged.connect(self._ask)
         said.setBuddy(self.label)
         row.addWidget(said)
@@ -39,6 +41,8 @@ class CurvesTab(Tab):
         self.roc, self.precision = Curves(height=HEIGHT), Curves(height=HEIGHT)
         self.roc.setObjectName("results.roc")
         self.precision.setObjectName("results.precision")
+        legend_at(self.roc, 1, 1)
+        legend_at(self.precision, 0, 1)
         self.why_not = label("", look="caution")
         plots = QHBoxLayout()
         plots.addWidget(self.roc)
@@ -93,7 +97,15 @@ class CurvesTab(Tab):
             name = self.tr("each hospital alone") if line.is_thin else line.name
             plot.line("" if name in named else name, line.x, line.y, ARM_COLOURS.get(line.arm, GREY), thin=line.is_thin)
             named.add(name)
+        if plot.plotItem.legend is not None:
+            plot.plotItem.legend.setVisible(len(named) > 1)
         plot.limits(x=(0, 1), y=(0, 1))
+
+
+def legend_at(plot: Curves, right: int, low: int) -> None:
+    """Put the legend into the corner that good curves do not come near, below the word at a mark."""
+    if (legend := plot.plotItem.legend) is not None:
+        legend.anchor(itemPos=(right, low), parentPos=(right, low), offset=(-8 if right else 8, -8 if low else theme().px(40)))
 
 
 class TrainingTab(Tab):
@@ -107,6 +119,8 @@ class TrainingTab(Tab):
         self.loss, self.score = Curves(height=HEIGHT), Curves(height=HEIGHT)
         self.loss.setObjectName("results.loss")
         self.score.setObjectName("results.metric")
+        legend_at(self.loss, 1, 0)
+        legend_at(self.score, 1, 1)
         plots = QHBoxLayout()
         plots.addWidget(self.loss)
         plots.addWidget(self.score)

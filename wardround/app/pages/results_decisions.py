@@ -2,17 +2,20 @@
 
 from __future__ import annotations
 
+from PySide6.QtCore import Qt
 from PySide6.QtWidgets import QComboBox, QHBoxLayout, QLabel, QVBoxLayout
 
 from wardround.app.page import Page
 from wardround.app.pages.results_tab import Tab, add_grid, tell
+from wardround.app.theme import theme
 from wardround.app.views import judged
 from wardround.app.views.judged import Calibration, Confusion
 from wardround.app.widgets.confusion import ConfusionMatrix
 from wardround.app.widgets.reliability import Reliability
 from wardround.app.widgets.text import label, muted
 
-WIDE = 7  # classes from which the table stands below the matrix
+WIDE = 7  # classes from which the words stand below the matrix
+HEIGHT = 430  # pixels of the plot
 
 
 class ConfusionTab(Tab):
@@ -33,18 +36,17 @@ class ConfusionTab(Tab):
         matrix = ConfusionMatrix()
         matrix.setObjectName("results.confusion")
         matrix.show_confusion(found.shares, found.classes, found.texts)
-        row = QHBoxLayout()
-        row.addWidget(matrix, 3)
-        side = QVBoxLayout()
-        if len(found.classes) < WIDE:
-            row.addLayout(side, 2)
+        row, side = QHBoxLayout(), QVBoxLayout()
+        row.addWidget(matrix, 1, Qt.AlignmentFlag.AlignTop)
         self.column.addLayout(row)
-        side = side if len(found.classes) < WIDE else self.column
+        if len(found.classes) < WIDE:
+            row.addLayout(side, 1)
+        else:
+            self.column.addLayout(side)
         side.addWidget(label(found.note))
-        add_grid(side, found.grid, name="results.confusion.table", max_rows=20)
-        tell(side, found.predictive)
-        if side is not self.column:
-            side.addStretch(1)
+        side.addStretch(1)
+        add_grid(self.column, found.grid, name="results.confusion.table", max_rows=20)
+        tell(self.column, found.predictive)
         self.column.addStretch(1)
 
 
@@ -59,8 +61,9 @@ class CalibrationTab(Tab):
         self.label = QComboBox()
         self.label.setObjectName("results.calibration.label")
         self.label.setAccessibleName(self.tr("Class or finding whose probabilities are shown"))
+        self.label.setSizeAdjustPolicy(QComboBox.SizeAdjustPolicy.AdjustToContents)
         self.label.currentIndexChanged.connect(self._ask)
-        self._said = QLabel(self.tr("Pr&obabilities of"))
+        self._said = QLabel(self.tr("Pro&babilities of"))
         self._said.setBuddy(self.label)
         choice = QHBoxLayout()
         choice.addWidget(self._said)
@@ -71,11 +74,14 @@ class CalibrationTab(Tab):
         self.plot.setObjectName("results.reliability")
         self._side = QVBoxLayout()
         row = QHBoxLayout()
-        row.addWidget(self.plot, 3)
+        self.plot.setFixedHeight(theme().px(HEIGHT))
+        row.addWidget(self.plot, 3, Qt.AlignmentFlag.AlignTop)
         row.addLayout(self._side, 2)
         self.column.addLayout(choice)
         self.column.addWidget(self.why_not)
+        self._below = QVBoxLayout()
         self.column.addLayout(row)
+        self.column.addLayout(self._below)
         self.column.addStretch(1)
 
     def title(self) -> str:
@@ -112,6 +118,7 @@ class CalibrationTab(Tab):
             self._side.addWidget(muted(self.tr("On the dashed line, of images called with 80 % probability, 80 % are so. Below it the "
                                                "model is too sure of itself. Lines: 95 % intervals.")))
         tell(self._side, found.told)
-        if found.bins:
-            add_grid(self._side, found.grid, name="results.bins", max_rows=16)
         self._side.addStretch(1)
+        self.forget(self._below)
+        if found.bins:
+            add_grid(self._below, found.grid, name="results.bins", max_rows=16)

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from PySide6.QtCore import Qt
 from PySide6.QtWidgets import QComboBox, QHBoxLayout, QVBoxLayout
 
 from wardround.app.pages.results_tab import Tab, add_grid, forest, tell, terms
@@ -28,17 +29,19 @@ class OverviewTab(Tab):
         if self.opened is None:
             return
         self.forget(self.column)
+        self.column.addWidget(label("\n".join(self.opened.remarks)))
         top = QHBoxLayout()
         top.setSpacing(theme().px(24))
-        top.addWidget(forest(self.opened.forest, "results.forest"), 3)
+        top.addWidget(forest(self.opened.forest, "results.forest"), 1, Qt.AlignmentFlag.AlignTop)
         side = QVBoxLayout()
+        side.setAlignment(Qt.AlignmentFlag.AlignTop)
+        side.setSpacing(theme().px(6))
         side.addWidget(heading(self.tr("The run")))
         facts = Facts()
         facts.setObjectName("results.facts")
         facts.show_facts(self._facts(self.opened.cost))
         side.addWidget(facts)
-        side.addStretch(1)
-        top.addLayout(side, 2)
+        top.addLayout(side, 1)
         self.column.addLayout(top)
         add_grid(self.column, self.opened.summary, name="results.summary")
         if self.opened.pairs:
@@ -51,8 +54,9 @@ class OverviewTab(Tab):
 
     def _facts(self, cost: Cost) -> dict[str, str]:
         found = {self.tr("Plan"): cost.plan, self.tr("Data set"): cost.data, self.tr("Arm"): cost.arm, self.tr("Rounds"): cost.rounds,
-                 self.tr("Round kept"): cost.kept, self.tr("Time"): cost.seconds, self.tr("Sent by the hospitals"): cost.bytes,
-                 self.tr("Images"): cost.images, self.tr("Left out"): cost.left_out, self.tr("Phantoms"): cost.phantom,
+                 self.tr("Round kept"): cost.kept, self.tr("Time"): cost.seconds, self.tr("Training, all hospitals"): cost.train_seconds,
+                 self.tr("Sent"): cost.bytes, self.tr("Images"): cost.images, self.tr("Tested on"): cost.tested,
+                 self.tr("Left out"): cost.left_out, self.tr("Phantoms"): cost.phantom,
                  self.tr("Started"): cost.started, self.tr("Folder"): str(self.opened.folder if self.opened else "")}
         return {name: value for name, value in found.items() if value}
 

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import numpy as np
+from PySide6.QtCore import QSize
 from PySide6.QtWidgets import QCheckBox, QComboBox, QFrame, QHBoxLayout, QLabel, QPushButton, QVBoxLayout
 
 from wardround.app.page import Page
@@ -15,7 +16,7 @@ from wardround.app.widgets.picture import Picture
 from wardround.app.widgets.slices import SliceViewer
 from wardround.app.widgets.text import heading, label, muted
 
-LARGE = 340  # pixels of the picture that was chosen
+LARGE = 280  # pixels of the picture that was chosen
 HOT = 1  # of the series: the colour of heat
 
 
@@ -31,6 +32,7 @@ class SegmentationTab(Tab):
         self.patient = QComboBox()
         self.patient.setObjectName("results.patient")
         self.patient.setAccessibleName(self.tr("Patient whose segmentation is shown"))
+        self.patient.setSizeAdjustPolicy(QComboBox.SizeAdjustPolicy.AdjustToContents)
         self.patient.currentIndexChanged.connect(self._show_patient)
         said.setBuddy(self.patient)
         self.errors = QCheckBox(self.tr("Only &differences: missed, added, another class"))
@@ -108,6 +110,8 @@ class ErrorsTab(Tab):
         self.gallery.setObjectName("results.gallery")
         self.gallery.setAccessibleName(self.tr("Worst errors"))
         self.gallery.setMinimumHeight(theme().px(420))
+        self.gallery.setWordWrap(True)
+        self.gallery.setGridSize(self.gallery.gridSize() + QSize(theme().px(28), 0))  # names of classes are longer than those of files
         self.gallery.chosen.connect(self._choose)
         self.picture = Picture(LARGE)
         self.picture.setObjectName("results.picture")
@@ -117,7 +121,7 @@ class ErrorsTab(Tab):
         self.button = QPushButton(self.tr("&Where did the model look?"))
         self.button.setObjectName("results.look")
         self.button.clicked.connect(self._ask_heat)
-        self.heat = QCheckBox(self.tr("Show the &heat map"))
+        self.heat = QCheckBox(self.tr("Show the hea&t map"))
         self.heat.setObjectName("results.heat")
         self.heat.toggled.connect(self._show_picture)
         self.warning = label("", look="caution")
@@ -135,7 +139,7 @@ class ErrorsTab(Tab):
         self._side = QFrame()
         side = QVBoxLayout(self._side)
         side.setContentsMargins(theme().px(10), 0, 0, 0)
-        for widget in (self.picture, self.caption, self.button, self.heat, self.warning):
+        for widget in (self.button, self.heat, self.picture, self.caption, self.warning):
             side.addWidget(widget)
         side.addStretch(1)
         row = QHBoxLayout()
@@ -156,9 +160,10 @@ class ErrorsTab(Tab):
             widget.setVisible(bool(text))
         for part in (self._intro, self.gallery, self._side):
             part.setVisible(len(found.images) > 0)
-        self.gallery.show_items(len(found.images), lambda place: " \N{BULLET} ".join(found.captions[place].splitlines()[:2]),
+        self.gallery.show_items(len(found.images), lambda place: found.short[place],
                                 lambda place: self.gallery.put(place, found.images[place]))
         if len(found.images):
+            self.gallery.setCurrentIndex(self.gallery.model().index(0, 0))
             self._choose(0)
 
     def _choose(self, place: int) -> None:

@@ -6,7 +6,7 @@ from collections.abc import Sequence
 from typing import ClassVar
 
 from PySide6.QtCore import Qt
-from PySide6.QtWidgets import QBoxLayout, QFrame, QLayout, QScrollArea, QVBoxLayout, QWidget
+from PySide6.QtWidgets import QBoxLayout, QFrame, QLayout, QScrollArea, QSizePolicy, QVBoxLayout, QWidget
 
 from wardround.app.page import Page
 from wardround.app.theme import theme
@@ -39,7 +39,9 @@ class Tab(QScrollArea):
         self.setWidgetResizable(True)
         self.setFrameShape(QFrame.Shape.NoFrame)
         inside = QWidget()
-        inside.setProperty("look", "panel")
+        inside.setObjectName("inside")
+        inside.setStyleSheet(f"#inside {{ background: {theme().name('panel')}; }}")
+        inside.setSizePolicy(QSizePolicy.Policy.Preferred, QSizePolicy.Policy.Ignored)  # as tall as its texts are at the width there is
         self.column = QVBoxLayout(inside)
         self.column.setContentsMargins(theme().px(16), theme().px(14), theme().px(16), theme().px(14))
         self.column.setSpacing(theme().px(10))
@@ -69,6 +71,7 @@ class Tab(QScrollArea):
         while (item := layout.takeAt(0)) is not None:
             if (widget := item.widget()) is not None:
                 widget.hide()
+                widget.setParent(None)
                 widget.deleteLater()
             elif (inner := item.layout()) is not None:
                 self.forget(inner)
@@ -90,8 +93,12 @@ def add_grid(column: QBoxLayout, grid: Grid, *, name: str = "", max_rows: int = 
     """A table with its caption below."""
     table = TableView(max_rows=max_rows)
     table.setObjectName(name)
+    header = table.horizontalHeader()
+    header.setStyleSheet(f"QHeaderView {{ background: {theme().name('panel')}; }}")
+    header.setStretchLastSection(not grid.is_numeric(len(grid.columns) - 1))
     table.show_grid(grid)
-    table.setAccessibleName(name or grid.caption or ", ".join(grid.columns))
+    table.setAccessibleName(", ".join(filter(None, grid.columns)))
+    table.setFixedHeight(table.maximumHeight() - table.horizontalScrollBar().sizeHint().height())  # all rows up to max_rows
     column.addWidget(table)
     if grid.caption:
         column.addWidget(muted(grid.caption))
@@ -125,13 +132,15 @@ def forest(estimates: Estimates, name: str) -> QWidget:
     plot.show_rows([(point.label, point.value, point.low, point.high, ARM_COLOURS.get(point.arm, 3)) for point in points],
                    reference=estimates.reference)
     plot.setAccessibleName(estimates.title)
-    plot.names("left", [point.label for point in points], most=MOST_LETTERS)
     plot.showAxis("right")
     numbers = plot.getAxis("right")
     numbers.setPen(theme().colour("panel"))
     numbers.setTextPen(theme().colour("text"))
-    numbers.setStyle(tickLength=0)
-    plot.names("right", [point.text for point in points], most=MOST_LETTERS)
+    numbers.setStyle(tickLength=0, tickFont=plot.font())
+    for side, texts in (("left", [point.label for point in points]), ("right", [point.text for point in points])):
+        plot.names(side, texts, most=MOST_LETTERS)
+        widest = max((plot.fontMetrics().horizontalAdvance(text[:MOST_LETTERS]) for text in texts), default=0)
+        plot.getAxis(side).setWidth(widest + theme().px(14))
     column.addWidget(plot)
     column.addWidget(muted(estimates.note))
     column.setAlignment(Qt.AlignmentFlag.AlignTop)

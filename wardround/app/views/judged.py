@@ -18,6 +18,7 @@ if TYPE_CHECKING:
     from wardround.core.predictions import Predictions
     from wardround.report.material import RunMaterial
 
+MANY_POINTS = 1000  # of a curve, above which those that change nothing are left out
 NUM_BARS = 20  # of the histogram of stated probabilities
 
 
@@ -157,8 +158,8 @@ def _area(run: RunMaterial, kind: str, label: int, value: float) -> str:
 
 
 def _corners(x: np.ndarray, y: np.ndarray) -> np.ndarray:
-    """Indices of the points of a staircase where it turns: the line through them is the same."""
-    if len(x) < 3:
+    """Indices of the points of a long staircase where it turns: the line through them is the same."""
+    if len(x) <= MANY_POINTS:
         return np.arange(len(x))
     turns = (np.diff(x)[1:] * np.diff(y)[:-1]) != (np.diff(x)[:-1] * np.diff(y)[1:])
     return np.concatenate([[0], 1 + np.flatnonzero(turns), [len(x) - 1]])

@@ -82,8 +82,10 @@ class Cost:
     rounds: str
     kept: str
     seconds: str
+    train_seconds: str
     bytes: str
     images: str
+    tested: str
     left_out: str
     phantom: str
     started: str
@@ -185,9 +187,9 @@ def _cost(run: RunMaterial) -> Cost:
     reasons = [f"{code.replace('_', ' ')} {words.count(number, hide_small=False)}" for code, number in (data.get("reasons") or {}).items()]
     sent = f"{words.size(scores['bytes_up'])} up, {words.size(scores['bytes_down'])} down" if scores["arm"] == "federated" else "none sent"
     return Cost(plan=run.plan.name, data=str(data.get("name") or run.plan.data.dataset), arm=words.arm(scores["arm"]),
-                rounds=f"{scores['rounds']} of {run.plan.rounds.num}{early}", kept=f"{words.sentence('round')} {scores['best_round']}",
-                seconds=f"{words.duration(scores['seconds'])}; training at all hospitals {words.duration(scores['train_seconds'])}",
-                bytes=sent, images=f"{used}{'; ' if used else ''}{tested(scores)}",
+                rounds=f"{scores['rounds']} of {run.plan.rounds.num}{early}", kept=str(scores["best_round"]),
+                seconds=words.duration(scores["seconds"]), train_seconds=words.duration(scores["train_seconds"]), bytes=sent, images=used,
+                tested=tested(scores),
                 left_out=words.listing(reasons) if reasons else "none" if data else "",
                 phantom="yes" if scores["phantom"] else "no", started=str(run.provenance.get("started") or "")[:16].replace("T", " "))
 

@@ -17,11 +17,13 @@ SEEN = 0.65  # opacity of the hottest place of a heat map: the image stays reada
 
 @dataclass(frozen=True, kw_only=True, eq=False)
 class Errors:
-    """The test images that were named wrongly with the highest probability. images: (k, H, W) or (k, H, W, 3) uint8; captions: one each.
+    """The test images that were named wrongly with the highest probability. images: (k, H, W) or (k, H, W, 3) uint8; captions: one each,
+    in short and in full.
 
     why_not: if there are none to show. caution: who may see them, "" of phantoms."""
 
     images: np.ndarray
+    short: tuple[str, ...]
     captions: tuple[str, ...]
     why_not: str
     caution: str
@@ -74,11 +76,18 @@ def errors(folder: Path, model: str) -> Errors:
         if run.errors is None:
             why_not = "The images that were named wrongly stayed at the hospitals." if run.is_network else (
                 "The run kept no gallery of its worst errors (figures/errors.npz is absent).")
-            return Errors(images=np.zeros((0, 1, 1), np.uint8), captions=(), why_not=why_not, caution="")
+            return Errors(images=np.zeros((0, 1, 1), np.uint8), short=(), captions=(), why_not=why_not, caution="")
         images = run.errors.images
         shown = images[:, 0] if images.shape[1] == 1 else np.ascontiguousarray(images[:, :3].transpose(0, 2, 3, 1))
-        return Errors(images=shown, captions=run.errors.captions, caution=_caution(bool(run.scores["phantom"])),
+        return Errors(images=shown, short=tuple(map(_short, run.errors.captions)), captions=run.errors.captions,
+                      caution=_caution(bool(run.scores["phantom"])),
                       why_not="" if len(images) else "The model named no test image wrongly.")
+
+
+def _short(caption: str) -> str:
+    """ "glioma \u2192 meningioma" of the report's caption, in two lines."""
+    truth, model, *_ = (line.partition(": ")[2] for line in caption.splitlines())
+    return f"{truth}\n\N{RIGHTWARDS ARROW} {model}"
 
 
 def where_looked(folder: Path, model: str, place: int) -> Looked:

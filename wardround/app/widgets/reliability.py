@@ -43,7 +43,7 @@ class Reliability(QWidget):
             self._upper.addItem(pg.ErrorBarItem(x=x[known], y=y[known], top=(above - y)[known].clip(0), bottom=(y - below)[known].clip(0),
                                                 pen=pg.mkPen(theme().series(0), width=theme().px(2))))
         self._upper.plot(x, y, pen=None, symbol="o", symbolSize=theme().px(8), symbolBrush=theme().series(0), symbolPen=None)
-        self._upper.labels("", "" if len(heights) else self.tr("stated probability"), title)
+        self._upper.labels(title, "" if len(heights) else self.tr("stated probability"), self.tr("observed share"))
         self._upper.limits(x=(0, far), y=(0, far))
         self._lower.setVisible(len(heights) > 0)
         if len(heights):
