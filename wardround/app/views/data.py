@@ -35,7 +35,7 @@ PREFERRED = ("brain-tumour-missing-types",)  # of several shipped plans for one 
 class Found:
     """A data set as it lies on disk. Arrays have n rows, those of text "" where nothing is known.
 
-    source: what was named. labels: class names, several joined by ", ". members: (n, len(strata)) bool. further: the other columns.
+    source: what was named. labels: class names, several joined by ", "; of masks only whether one is missing. members: (n, len(strata)) bool. further: the other columns.
     masks: paths of masks. channel_names: () where the images are ordinary pictures."""
 
     source: Path
@@ -67,9 +67,11 @@ class Found:
 
 @dataclass(frozen=True, kw_only=True)
 class Begun:
-    """A plan's text for a data set. note: what was done, in a sentence. offer: a shipped plan that would fit better, "" if none."""
+    """A plan's text for a data set. start: the shipped plan that it was made from, "" if it is the one that was edited. note: what was
+    done, in a sentence. offer: a shipped plan that would fit better, "" if none."""
 
     text: str
+    start: str
     note: str
     offer: str = ""
 
@@ -116,17 +118,17 @@ def begun(draft: Draft, found: Found) -> Begun:
     """The plan with this data set: the one that is edited, or where there is none the shipped one that fits."""
     name = fitting(found.dataset, found.task, found.is_volume)
     if not draft.text.strip() or draft.plan is None:
-        return Begun(text=_fresh(name, found).text,
+        return Begun(text=_fresh(name, found).text, start=name,
                      note=f"The plan begins as the shipped plan '{name}', with these images. Everything in it can be changed on the page "
                           "Plan.")
     is_other = draft.value("data.dataset") != found.dataset
     text = _with_data(draft, found).text
-    return Begun(text=text, note=f"The plan '{draft.name}' now uses these images.", offer=name if is_other else "")
+    return Begun(text=text, start="", note=f"The plan '{draft.name}' now uses these images.", offer=name if is_other else "")
 
 
 def started(name: str, found: Found) -> Begun:
     """The shipped plan of this name with this data set."""
-    return Begun(text=_fresh(name, found).text, note=f"The plan begins anew as the shipped plan '{name}', with these images.")
+    return Begun(text=_fresh(name, found).text, start=name, note=f"The plan begins anew as the shipped plan '{name}', with these images.")
 
 
 def _fresh(name: str, found: Found) -> Draft:
@@ -197,7 +199,7 @@ def _labels(catalogue: Catalogue, table: np.ndarray) -> np.ndarray:
         joined: np.ndarray = np.array(texts, dtype=object)[which.ravel()]
         return joined
     if catalogue.masks is not None:
-        drawn: np.ndarray = np.where(catalogue.masks == "", "no mask", "mask").astype(object)
+        drawn: np.ndarray = np.where(catalogue.masks == "", "no mask", "").astype(object)
         return drawn
     named: np.ndarray = np.array(catalogue.classes, dtype=object)[catalogue.labels]
     return named

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 from collections.abc import Mapping
-from contextlib import suppress
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any
 
@@ -19,7 +18,7 @@ from wardround.plan.schema import Plan
 if TYPE_CHECKING:
     from wardround.data.prepare import Findings, Prepared, Undealt
 
-SPLITS = {"train": "Training", "val": "Validation", "test": "Test", "test-leak": "Test, leaks into training", "out": "Left out"}
+SPLITS = {"train": "Training", "val": "Validation", "test": "Test", "test-leak": "Test, leaking", "out": "Left out"}
 STATUS = {"used": "used", "skipped": "left out", "failed": "unreadable"}
 REASONS = {
     "unreadable": "the file is missing, or the system does not allow reading it",
@@ -42,7 +41,7 @@ EXAMPLES = 10
 
 
 @dataclass(frozen=True, kw_only=True)
-class Remark:
+class Matter:
     """One thing that was looked for. level: good, caution or bad. num: images it concerns. meaning: why it matters; action: what
     wardround does about it, and what the user can do."""
 
@@ -67,7 +66,7 @@ class Checked:
     site: np.ndarray
     group: np.ndarray
     num_alike: np.ndarray
-    remarks: tuple[Remark, ...]
+    matters: tuple[Matter, ...]
     leaks: Grid
     examples: Grid
     by_class: Grid
@@ -89,11 +88,12 @@ def checked(plan: Plan, *, watch: Watch = silent) -> Checked:
         ready = undealt(plan, said)
         prepared = dealt(ready, plan)
     except (DataError, PlanError) as error:
-        problem = str(error)
+        problem = (f"The images can be read, but the plan cannot be carried out with them: {error} Change the plan on the page Plan or "
+                   "Sites.")
     rows = _rows(plan, found, ready, prepared, said)
     groups, sizes = _sizes(rows["group"])
     used = {status: int((rows["status"] == status).sum()) for status in STATUS}
-    return Checked(found=found, **rows, num_alike=np.where(groups < 0, 0, sizes), remarks=_remarks(plan, findings, found),
+    return Checked(found=found, **rows, num_alike=np.where(groups < 0, 0, sizes), matters=_matters(plan, findings, found),
                    leaks=_leak_grid(findings), examples=_example_grid(findings, found, rows["status"]),
                    by_class=_by_class(found, rows["split"]), by_patient=_by_patient(found, rows["split"], rows["group"]),
                    reasons=_counted(rows["reason"]), problem=problem,
@@ -144,38 +144,38 @@ def _counted(reason: np.ndarray) -> dict[str, int]:
     return {str(names[place]): int(counts[place]) for place in order}
 
 
-def _remarks(plan: Plan, findings: Findings, found: Found) -> tuple[Remark, ...]:
+def _matters(plan: Plan, findings: Findings, found: Found) -> tuple[Matter, ...]:
     """What was looked for, whether it was found or not: an empty list would not say that one has looked."""
     failed, published = sum(findings.failed.values()), findings.leaks.test.get("any", 0) + findings.leaks.val.get("any", 0)
     share = failed / max(1, findings.images)
-    remarks = [
-        Remark(title="Unreadable images", num=failed, level="good" if not failed else "caution" if share <= plan.data.max_failed else "bad",
+    matters = [
+        Matter(title="Unreadable images", num=failed, level="good" if not failed else "caution" if share <= plan.data.max_failed else "bad",
                meaning="They cannot teach anything, and one that is missing more often at one site or of one class makes the rest unlike "
                        "the patients.",
                action=f"Each is in the ledger with its reason. A run goes on while at most {plan.data.max_failed:.1%} cannot be read "
                       "(data.max_failed) and stops above. Repair or remove them."),
-        Remark(title="Identical pixels", num=findings.num_identical, level="caution" if findings.num_identical else "good",
+        Matter(title="Identical pixels", num=findings.num_identical, level="caution" if findings.num_identical else "good",
                meaning="The same picture under several names. Divided between training and test, a model is tested on what it has learnt.",
                action="Kept in one group: they never lie on two sides of the split, nor at two sites."),
-        Remark(title="Nearly the same picture", num=findings.num_near, level="caution" if findings.num_near else "good",
+        Matter(title="Nearly the same picture", num=findings.num_near, level="caution" if findings.num_near else "good",
                meaning="Copies that were resized, recompressed or cropped, or neighbouring slices. They leak as identical ones do.",
                action=f"Grouped where at most {plan.split.near_duplicate_bits} of 256 bits of a perceptual hash differ "
                       "(split.near_duplicate_bits)." if not found.is_volume else "Of volumes only equal voxels are looked for."),
-        Remark(title="One picture, two labels", num=findings.num_conflicting, level="bad" if findings.num_conflicting else "good",
+        Matter(title="One picture, two labels", num=findings.num_conflicting, level="bad" if findings.num_conflicting else "good",
                meaning="The same pixels occur under different labels: at least one of the labels is wrong.",
                action="Nothing is changed. Look at them and correct the folder or the table."),
-        Remark(title="Leaks of the published split", num=published, level="caution" if published else "good",
+        Matter(title="Leaks of the published split", num=published, level="caution" if published else "good",
                meaning="Published test or validation images of which training has the patient or a copy. Scores on them are partly memory.",
                action=_about_leaks(plan)),
     ]
     if not findings.patients_known:
-        remarks.append(Remark(title="Patients are not known", num=findings.used, level="caution",
+        matters.append(Matter(title="Patients are not known", num=findings.used, level="caution",
                               meaning="Several images of one patient may lie on both sides of the split without looking alike.",
                               action="Images that look alike are grouped instead. A table with a column 'patient' is the safer way."))
     if found.is_phantom:
-        remarks.append(Remark(title="Phantoms", num=len(found), level="caution", meaning="The images were drawn by a program.",
+        matters.append(Matter(title="Phantoms", num=len(found), level="caution", meaning="The images were drawn by a program.",
                               action="Results say nothing about patients. Choose a folder of real images."))
-    return tuple(remarks)
+    return tuple(matters)
 
 
 def _about_leaks(plan: Plan) -> str:
@@ -186,6 +186,8 @@ def _about_leaks(plan: Plan) -> str:
 
 
 def _leak_grid(findings: Findings) -> Grid:
+    if not findings.leaks.test.get("any") and not findings.leaks.val.get("any"):
+        return Grid(columns=("Training also has",), rows=())
     rows = tuple((words, f"{findings.leaks.test.get(kind, 0):,}", f"{findings.leaks.val.get(kind, 0):,}") for kind, words in KINDS.items())
     return Grid(columns=("Training also has", "Test images", "Validation images"), rows=rows, numeric=(False, True, True),
                 caption="In the published split. A chain of near copies counts as any of these.")
@@ -223,10 +225,3 @@ def _by_patient(found: Found, split: np.ndarray, group: np.ndarray) -> Grid:
 def split_word(split: str) -> str:
     """A split, or a published one, in words."""
     return SPLITS.get(split) or SPLIT_WORDS.get(split, split)
-
-
-def reason_words(reason: str) -> str:
-    """A reason code in words."""
-    with suppress(KeyError):
-        return REASONS[reason]
-    return reason

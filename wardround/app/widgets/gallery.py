@@ -7,7 +7,7 @@ from collections.abc import Callable
 
 import numpy as np
 from PySide6.QtCore import QAbstractListModel, QModelIndex, QPersistentModelIndex, QSize, Qt, QTimer, Signal
-from PySide6.QtGui import QGuiApplication, QPixmap, QResizeEvent, QShowEvent
+from PySide6.QtGui import QGuiApplication, QIcon, QPixmap, QResizeEvent, QShowEvent
 from PySide6.QtWidgets import QListView
 
 from wardround.app.theme import theme
@@ -27,9 +27,10 @@ class Thumbnails(QAbstractListModel):
         super().__init__()
         self.side, self.count = side, 0
         self._caption: Callable[[int], str] = str
-        self._kept: OrderedDict[int, QPixmap] = OrderedDict()
-        self._waiting = QPixmap(side, side)
-        self._waiting.fill(theme().colour("line"))
+        self._kept: OrderedDict[int, QIcon] = OrderedDict()
+        plain = QPixmap(side, side)
+        plain.fill(theme().colour("line"))
+        self._waiting = _untinted(plain)
 
     def begin(self, count: int, caption: Callable[[int], str]) -> None:
         """Other items, none of them with a thumbnail."""
@@ -47,7 +48,7 @@ class Thumbnails(QAbstractListModel):
         shown = QPixmap.fromImage(picture(pixels)).scaled(round(self.side * ratio), round(self.side * ratio),
                                                           Qt.AspectRatioMode.KeepAspectRatio, Qt.TransformationMode.SmoothTransformation)
         shown.setDevicePixelRatio(ratio)
-        self._kept[row] = shown
+        self._kept[row] = _untinted(shown)
         self._kept.move_to_end(row)
         while len(self._kept) > KEPT:
             self._kept.popitem(last=False)
@@ -141,6 +142,13 @@ class Gallery(QListView):
             for row in self.in_sight():
                 if not self._items.has(row):
                     self._fetch(row)
+
+
+def _untinted(pixmap: QPixmap) -> QIcon:
+    """The picture as it is, also where it is selected: a blue X-ray would be another X-ray."""
+    icon = QIcon(pixmap)
+    icon.addPixmap(pixmap, QIcon.Mode.Selected)
+    return icon
 
 
 def _screen_ratio() -> float:
