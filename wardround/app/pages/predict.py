@@ -197,6 +197,7 @@ class PredictPage(Page):
         row = QHBoxLayout()
         row.addWidget(self._open)
         row.addWidget(self._open_folder)
+        row.addWidget(muted(self.tr("or drop them here"), wraps=False))
         row.addStretch(1)
         return row
 

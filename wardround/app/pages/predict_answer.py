@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from PySide6.QtCore import Signal
-from PySide6.QtWidgets import QComboBox, QFrame, QPushButton, QVBoxLayout, QWidget
+from PySide6.QtWidgets import QCheckBox, QComboBox, QFrame, QVBoxLayout, QWidget
 
 from wardround.app.language import said
 from wardround.app.theme import theme
@@ -105,8 +105,7 @@ class AnswerPanel(QWidget):
         return self._answers
 
     def _where_part(self) -> QWidget:
-        self._where, self._look, self._of = QWidget(), QPushButton(self.tr("&Where did the model look?")), QComboBox()
-        self._look.setCheckable(True)
+        self._where, self._look, self._of = QWidget(), QCheckBox(self.tr("&Where did the model look?")), QComboBox()
         self._look.setObjectName("predict.look")
         self._of.setObjectName("predict.look.class")
         self._of.hide()

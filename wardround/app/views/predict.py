@@ -115,11 +115,17 @@ def _called(shares: Sequence[tuple[str, float]], record: Mapping[str, Any]) -> s
 
 def seen(run: Path, path: Path, mask: Path | None = None) -> Seen:
     """The image of an answer, and its mask. ImageError if it cannot be read, DataError if it is gone."""
-    from wardround.plan.schema import DataPlan
+    from wardround.report.material import understood
     from wardround.runs.folder import read_json
+
+    with understood(run):
+        return _seen(read_json(run / "model.json"), path, mask)
+
+
+def _seen(record: Mapping[str, Any], path: Path, mask: Path | None) -> Seen:
+    from wardround.plan.schema import DataPlan
     from wardround.session.prediction import images_of
 
-    record = read_json(run / "model.json")
     data, suffixes = DataPlan.model_validate(record["data"]), tuple(record["suffixes"])
     [(_, root, image)] = images_of([path], suffixes)
     if data.dims == 2:
