@@ -1,4 +1,5 @@
 from collections.abc import Callable
+from pathlib import Path
 from typing import TypeVar
 
 import pytest
@@ -170,3 +171,29 @@ def test_the_wheel_scrolls_the_page_and_turns_no_number(page: Page, desk: Desk) 
     QApplication.sendEvent(num, QWheelEvent(here, here, QPoint(), QPoint(0, 120), Qt.MouseButton.NoButton,
                                             Qt.KeyboardModifier.NoModifier, Qt.ScrollPhase.NoScrollPhase, False))
     assert desk.draft.value("sites.num") == 3
+
+
+def test_a_folder_that_is_not_there_is_said_and_tried_again_when_one_comes_back(page: Page, desk: Desk, qtbot: QtBot,
+                                                                                tmp_path: Path) -> None:
+    desk.set_key("data.folder", str(tmp_path / "absent"))
+    qtbot.waitUntil(lambda: "absent" in page._banner.text() and page._banner.isVisible(), timeout=WAIT)
+    assert "message above" in summary(page)
+    page.refresh()
+    assert page._banner.isVisible() and not desk.slow.is_busy
+    page.hide()
+    desk.set_key("data.folder", None)
+    page.show()
+    page.refresh()
+    qtbot.waitUntil(lambda: "3 site" in summary(page) and not page._banner.isVisible(), timeout=WAIT)
+
+
+def test_reading_can_be_cancelled_and_begun_again(desk: Desk, shown: Show, qtbot: QtBot) -> None:
+    desk.open_plan("demo")
+    desk.set_key("data.phantoms", 4000)  # long enough to be ended
+    page = shown(SitesPage)
+    cancel = page.findChild(QPushButton, "working.cancel")
+    qtbot.waitUntil(cancel.isVisible, timeout=WAIT)
+    qtbot.mouseClick(cancel, Qt.MouseButton.LeftButton)
+    qtbot.waitUntil(lambda: "cancelled" in summary(page), timeout=WAIT)
+    desk.set_key("data.phantoms", 60)
+    qtbot.waitUntil(lambda: "3 site" in summary(page), timeout=WAIT)

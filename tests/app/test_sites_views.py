@@ -11,7 +11,7 @@ from wardround.app.views.command import command_of
 from wardround.app.views.draft import Draft
 from wardround.app.views.partitions import partitions
 from wardround.app.views.site_remarks import Remark, remarks_of
-from wardround.app.views.sites import charted, examples, label_distance, shared_out, short, word_of
+from wardround.app.views.sites import charted, examples, label_distance, off_centre, shared_out, short, word_of
 from wardround.data.prepare import prepare
 from wardround.plan.load import load_plan
 from wardround.plan.schema import Plan, SitesPlan
@@ -22,6 +22,7 @@ TINY = ["data.phantoms=120", "data.size=16"]
 @pytest.fixture(autouse=True)
 def nothing_kept() -> None:
     module._KEPT.clear()
+    module._DEALT.clear()
 
 
 def plan(*overrides: str) -> Plan:
@@ -127,7 +128,11 @@ def test_volumes_show_a_slice_and_masks_say_how_much_is_marked(brains: Path) -> 
                                "split": {"val": 0.25, "test": 0.25}, "sites": {"num": 2}})
     (first, _) = examples(own, ["site-1", "site-2"], 3)
     assert first.images[0].ndim == 2 and first.images[0].dtype == np.uint8
-    assert all(caption.endswith(" % marked") for caption in first.captions)
+    assert all(caption.startswith("mask ") for caption in first.captions)
+
+
+def test_examples_come_from_the_middle_of_a_patient_and_from_another_each_time() -> None:
+    assert off_centre(np.array([7, 7, 3, 7, 3])).tolist() == [1, 0, 1, 1, 0]
 
 
 # --- distance

@@ -5,6 +5,7 @@ from __future__ import annotations
 from typing import Any
 
 from PySide6.QtCore import Qt, QTimer
+from PySide6.QtGui import QShowEvent
 from PySide6.QtWidgets import QComboBox, QFrame, QHBoxLayout, QLabel, QVBoxLayout, QWidget
 
 from wardround.app.desk import Desk
@@ -37,10 +38,12 @@ class SitesPage(Page):
         super().__init__(desk)
         self._asked: Any = None  # what the deal that is shown, or asked for, was made from
         self._found: SharedOut | None = None
+        self._problem = ""  # why there is no deal
         self._pause = QTimer(self, singleShot=True, interval=PAUSE_MS)
         self._pause.timeout.connect(self._deal)
         self._empty = Empty(self.tr("No plan is open. A plan says which images are used and how hospitals share them."),
                             self.tr("&Choose a plan on the page Start"), lambda: desk.go("start"))
+        desk.slow.idle.connect(self._was_cancelled)
         self._dealing = Dealing()
         self._dealing.changed.connect(self._change)
         self._content = QWidget()
@@ -76,10 +79,16 @@ class SitesPage(Page):
         self._dealing.show_plan(draft)
         asked = (draft.plan.data, draft.plan.split, draft.plan.sites, draft.plan.seed)
         if asked != self._asked:
-            self._asked = asked
+            self._asked, self._problem = asked, ""
             self._pause.start()
-        elif self._found is not None:
-            self._judge(self._found)
+        else:
+            self._judge()
+
+    def showEvent(self, event: QShowEvent) -> None:
+        """What failed, or was cancelled, is tried again when one comes back."""
+        super().showEvent(event)
+        if self._found is None:
+            self._asked = None
 
     def _left(self) -> QWidget:
         panel = QFrame()
@@ -144,15 +153,20 @@ class SitesPage(Page):
         if plan is not None:
             self.ask(shared_out, plan, done=self._show, failed=self._fail, key="sites", slow=True)
 
+    def _was_cancelled(self) -> None:
+        """Nothing is at work any more, and no answer came."""
+        if self._asked is not None and self._found is None and not self._problem and not self._pause.isActive():
+            self._show_nothing(self.tr("Reading the images was cancelled. Any change, or coming back to this page, begins it again."))
+
     def _fail(self, error: str) -> None:
-        self._asked, self._found = None, None  # shown again, it is tried again
+        self._found, self._problem = None, error
         self._show_nothing(self.tr("Nothing can be dealt out. The message above says why."))
-        self.complain(error)
+        self._judge()
 
     def _show(self, found: SharedOut) -> None:
-        self._found = found
+        self._found, self._problem = found, found.problem
         self._dealing.show_choices(found.classes, found.columns)
-        self._judge(found)
+        self._judge()
         if found.problem:
             self._show_nothing(self.tr("Nothing can be dealt out. The message above says why."))
             return
@@ -172,9 +186,9 @@ class SitesPage(Page):
         self._remarks.show_remarks(found.remarks)
         self._offer(found.sites)
 
-    def _judge(self, found: SharedOut) -> None:
-        if found.problem:
-            self.complain(found.problem)
+    def _judge(self) -> None:
+        if self._problem:
+            self.complain(self._problem)
         else:
             self.calm()
 

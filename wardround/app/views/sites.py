@@ -148,12 +148,22 @@ def _grid(sites: Sequence[str], classes: Sequence[str], train: np.ndarray, num_i
 
 def _examples(prepared: Prepared, plan: Plan, site: str, each: int) -> Examples:
     rows = prepared.rows(site, "train")
+    rows = rows[np.argsort(off_centre(prepared.groups[rows]), kind="stable")]  # another patient each time, as long as there are any
     table = prepared.catalogue.stratum_table()[rows]
     turn = np.cumsum(table, axis=0) * table  # (n, C): a row is the k-th of its class
     first = np.where(turn > 0, turn, len(rows) + 1).min(1)
     chosen = rows[np.lexsort((table.argmax(1), first))[:each]]
     return Examples(site=site, images=tuple(_picture(prepared, plan, site, int(row)) for row in chosen),
                     captions=tuple(_caption(prepared, int(row)) for row in chosen))
+
+
+def off_centre(groups: np.ndarray) -> np.ndarray:
+    """How far each row is from the middle one of its group, in rows: of a patient's slices the middle ones show most. groups: (n,)."""
+    _, own, sizes = np.unique(groups, return_inverse=True, return_counts=True)
+    place = np.empty(len(groups), np.int64)
+    place[np.argsort(own, kind="stable")] = np.arange(len(groups)) - np.repeat(np.cumsum(sizes) - sizes, sizes)
+    distance: np.ndarray = np.abs(place - sizes[own] // 2)
+    return distance
 
 
 def _picture(prepared: Prepared, plan: Plan, site: str, row: int) -> np.ndarray:
@@ -178,7 +188,7 @@ def _caption(prepared: Prepared, row: int) -> str:
     catalogue = prepared.catalogue
     if catalogue.task == "segmentation":
         mask = prepared.volumes.mask(row) if prepared.volumes is not None else None if prepared.masks is None else prepared.masks[row]
-        return "" if mask is None else f"{100 * (np.asarray(mask) > 0).mean():.1f} % marked"
+        return "" if mask is None else f"mask {100 * (np.asarray(mask) > 0).mean():.1f} %"
     names = [name for name, held in zip(catalogue.strata, catalogue.take(np.array([row])).stratum_table()[0], strict=True) if held]
     return ", ".join(names)
 
@@ -195,6 +205,7 @@ def _columns(ready: Undealt) -> dict[str, int]:
 
 
 _KEPT: dict[str, Undealt] = {}  # of the last data set only: what the next move of a slider needs again
+_DEALT: dict[str, Prepared] = {}  # of it the last deal, whose examples are asked for next
 
 
 def _ready(plan: Plan, watch: Watch) -> Undealt:
@@ -206,6 +217,7 @@ def _ready(plan: Plan, watch: Watch) -> Undealt:
     if key not in _KEPT:
         found = undealt(plan, watch)
         _KEPT.clear()
+        _DEALT.clear()
         _KEPT[key] = found
     return _KEPT[key]
 
@@ -214,10 +226,15 @@ def _dealt(ready: Undealt, plan: Plan) -> Prepared:
     """The deal. Neither grey values nor scanners change who holds what, and both take their time."""
     from wardround.data.prepare import dealt
 
-    sites, data = plan.sites, plan.data.model_copy(update={"harmonise": "none"})
-    if sites.partition == "feature-shift" and data.dims == 2:
-        sites = sites.model_copy(update={"partition": "iid"})
-    return dealt(ready, plan.model_copy(update={"data": data, "sites": sites}))
+    key = repr((plan.sites.model_dump(), plan.seed))
+    if key not in _DEALT:
+        sites, data = plan.sites, plan.data.model_copy(update={"harmonise": "none"})
+        if sites.partition == "feature-shift" and data.dims == 2:
+            sites = sites.model_copy(update={"partition": "iid"})
+        found = dealt(ready, plan.model_copy(update={"data": data, "sites": sites}))
+        _DEALT.clear()
+        _DEALT[key] = found
+    return _DEALT[key]
 
 
 def _times(folder: Path | None) -> list[int]:

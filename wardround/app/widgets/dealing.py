@@ -118,6 +118,7 @@ class Dealing(QWidget):
 
     def _limits(self) -> None:
         self._num.setRange(1, MOST_SITES)
+        self._column.setSizeAdjustPolicy(QComboBox.SizeAdjustPolicy.AdjustToContents)
         self._shards.setRange(1, 100)
         self._seed.setRange(0, 10**6)
         self._alpha.setRange(ALPHA[0], 10 * ALPHA[1])
