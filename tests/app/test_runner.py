@@ -48,7 +48,8 @@ def test_a_job_is_paused_outlives_its_window_and_is_stopped_and_resumed(desk: De
     job.go_on()
     assert job.state == "running"
 
-    again = next(other for other in Jobs(desk.runs).all() if other.folder == job.folder)  # another window
+    elsewhere = Jobs(desk.runs)  # another window's
+    again = next(other for other in elsewhere.all() if other.folder == job.folder)
     assert again.state == "running" and again.title == job.title
     with pytest.raises(WardroundError, match="being worked on already"):
         desk.train("run")

@@ -72,9 +72,9 @@ class Aside(QObject):
         if self._current is not None and is_meant(self._current):
             self._current.is_muted = True
 
-    def warm_up(self) -> None:
-        """Start the process, so that the first answer comes soon."""
-        self._start()
+    def warm_up(self, load: Callable[[], None]) -> None:
+        """Start the process and let it load what it needs, so that the first answer comes soon."""
+        self.ask(Request(function=load, arguments=(), named={}, done=lambda _: None, failed=log.warning))
 
     def cancel(self) -> None:
         """End what is at work, by ending the process; waiting requests go on in a new one."""

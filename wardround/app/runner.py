@@ -19,15 +19,13 @@ from collections.abc import Sequence
 from contextlib import suppress
 from functools import cached_property
 from pathlib import Path
-from typing import IO, TYPE_CHECKING, Any, Literal
+from typing import IO, Any, Literal
 
 from PySide6.QtCore import QObject, QTimer, Signal
 
+from wardround.app.views.live import Live
 from wardround.core.events import Event, from_record
 from wardround.errors import WardroundError
-
-if TYPE_CHECKING:
-    from wardround.app.views.live import Live
 
 State = Literal["running", "paused", "stopping", "stopped", "failed", "finished"]
 
@@ -84,8 +82,6 @@ class Job(QObject):
     @cached_property
     def live(self) -> Live:
         """What the events add up to."""
-        from wardround.app.views.live import Live
-
         return Live()
 
     @property

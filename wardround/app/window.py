@@ -29,6 +29,7 @@ from wardround.app.language import speak
 from wardround.app.page import Page
 from wardround.app.settings import LANGUAGES
 from wardround.app.theme import SCALES, apply, theme
+from wardround.app.views.warm import warm
 from wardround.errors import WardroundError
 
 PAGES = {"start": "StartPage", "data": "DataPage", "sites": "SitesPage", "plan": "PlanPage", "run": "RunPage", "results": "ResultsPage",
@@ -50,7 +51,7 @@ class MainWindow(QMainWindow):
         desk.asked_for.connect(self.show_page)
         for signal in (desk.draft_changed, desk.run_changed, desk.jobs_changed):
             signal.connect(self._refresh)
-        QTimer.singleShot(WARM_UP_MS, desk.aside.warm_up)
+        QTimer.singleShot(WARM_UP_MS, lambda: desk.aside.warm_up(warm))
 
     def build(self) -> None:
         """Make everything anew, in the language and theme that hold now; pages show again what the desk holds."""
