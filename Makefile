@@ -5,7 +5,7 @@ VENV := .venv
 BIN := $(VENV)/bin
 STAMP := $(VENV)/.installed
 
-.PHONY: help setup app demo demo-network screenshots test test-network fuzz lint bench bench-speed bench-quality bench-network bench-security clean
+.PHONY: help setup app demo demo-network screenshots translations test test-network fuzz lint bench bench-speed bench-quality bench-network bench-security clean
 
 help:
 	@echo "make setup             create $(VENV) and install wardround with its tools"
@@ -22,6 +22,7 @@ help:
 	@echo "make bench-security    what protection costs and withstands: rules, secure sums, DP-SGD, poisoning, leakage: about two hours"
 	@echo "make bench-network     overhead, memory, slow lines and four clinics with real images over a network: about an hour"
 	@echo "make screenshots       the app's pages on real runs, into docs/images: about ten minutes"
+	@echo "make translations      new texts of the app for its translators, and what they have translated for the app"
 	@echo "make clean             remove $(VENV) and caches of tools"
 
 setup: $(STAMP)
@@ -44,6 +45,10 @@ test: setup
 
 app: setup
 	$(BIN)/wardround app
+
+translations: setup
+	$(BIN)/pyside6-lupdate -silent $$(git ls-files 'wardround/app/*.py') -ts wardround/app/translations/wardround_zh_TW.ts
+	$(BIN)/pyside6-lrelease -silent wardround/app/translations/wardround_zh_TW.ts
 
 screenshots: setup
 	$(BIN)/python benchmarks/app/screenshots.py
