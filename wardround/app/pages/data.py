@@ -3,12 +3,13 @@
 from __future__ import annotations
 
 import shlex
+from dataclasses import replace
 from functools import partial
 from pathlib import Path
 from typing import Any
 
 import numpy as np
-from PySide6.QtCore import Qt
+from PySide6.QtCore import QSignalBlocker, Qt
 from PySide6.QtGui import QDragEnterEvent, QDropEvent
 from PySide6.QtWidgets import QFileDialog, QHBoxLayout, QLineEdit, QPushButton, QTabWidget, QVBoxLayout, QWidget
 
@@ -75,6 +76,7 @@ class DataPage(Page):
             self.path.clear()
         if self._checked is not None and self._key() != self._checked_for:
             self._checked = None
+            self.findings.show_checked(None)
             self._say(self.tr("The plan has changed since the images were checked: check them again."))
             self._show_sheet()
         self._show_state()
@@ -171,8 +173,9 @@ class DataPage(Page):
 
     def _put(self, change: Begun) -> None:
         try:
-            if change.start:
-                self.desk.open_plan(change.start)
+            with QSignalBlocker(self.desk):  # the shipped plan alone, without these images, is nothing to show
+                if change.start:
+                    self.desk.open_plan(change.start)
             self.desk.set_text(change.text)
         except WardroundError as error:
             self.complain(str(error))
@@ -295,12 +298,15 @@ class DataPage(Page):
 
     def _map(self, columns: Columns) -> None:
         dialog = MappingDialog(columns, self)
-        dialog.chosen.connect(partial(self._write, columns.path))
+        dialog.setAttribute(Qt.WidgetAttribute.WA_DeleteOnClose)
+        dialog.chosen.connect(partial(self._write, columns))
         dialog.open()
 
-    def _write(self, table: Path, roles: Roles) -> None:
+    def _write(self, columns: Columns, roles: Roles) -> None:
         self.calm()
-        self.ask(mapped, table, roles, place_of(table, self.desk.workspace), done=self._mapped, slow=True)
+        again = replace(columns, guess=roles)
+        self.ask(mapped, columns.path, roles, place_of(columns.path, self.desk.workspace), done=self._mapped, slow=True,
+                 failed=lambda error: self._banner.show_error(error, self.tr("Map columns by hand"), partial(self._map, again)))
 
     def _mapped(self, result: Mapped) -> None:
         self.open_source(result.place)

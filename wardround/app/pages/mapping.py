@@ -38,7 +38,8 @@ class MappingDialog(QDialog):
         self.setObjectName("mapping")
         self.combos = {role: self._combo(role, getattr(columns.guess, role)) for role in ("image", "label", "mask", "patient", "site",
                                                                                           "split")}
-        self.findings, self.mask_classes, self.folder = QListWidget(), QLineEdit(), QLineEdit(str(columns.path.parent))
+        self.findings, self.mask_classes, self.folder = QListWidget(), QLineEdit(), QLineEdit()
+        self.folder.setText(str(columns.guess.folder or columns.path.parent))
         self._fill_findings()
         self.problem, self.caution = label(""), muted("")
         self.problem.setObjectName("mapping.problem")
@@ -58,8 +59,8 @@ class MappingDialog(QDialog):
         return Roles(findings=findings, mask_classes=classes, folder=Path(self.folder.text().strip() or "."), **picked)
 
     def _build(self) -> None:
-        names = {"image": self.tr("&Image file"), "label": self.tr("&Label"), "mask": self.tr("Mas&k file"), "patient": self.tr("&Patient"),
-                 "site": self.tr("&Site"), "split": self.tr("Spli&t")}
+        names = {"image": self.tr("&Image file"), "label": self.tr("&Label"), "mask": self.tr("or mas&k file"),
+                 "patient": self.tr("&Patient"), "site": self.tr("&Site"), "split": self.tr("Spli&t")}
         form = QFormLayout()
         form.setHorizontalSpacing(theme().px(18))
         form.setVerticalSpacing(theme().px(8))
@@ -67,7 +68,7 @@ class MappingDialog(QDialog):
         form.addRow(self.tr("Images start i&n"), self._folder_row())
         form.addRow(names["label"], self.combos["label"])
         form.addRow(self.tr("or &findings (columns of 1 and 0)"), self.findings)
-        form.addRow(self.tr("or ") + names["mask"].lower(), self.combos["mask"])
+        form.addRow(names["mask"], self.combos["mask"])
         form.addRow(self.tr("&Classes of the mask"), self.mask_classes)
         for role in ("patient", "site", "split"):
             form.addRow(names[role], self.combos[role])
@@ -80,7 +81,7 @@ class MappingDialog(QDialog):
         column.addWidget(muted(self.tr("The table and the images stay as they are: a table that wardround reads is written to the "
                                        "workspace, the images are linked beside it.")))
         column.addLayout(form)
-        column.addWidget(muted(self.tr("First of %n row(s)", "", self._columns.num_rows)))
+        column.addWidget(muted(self.tr("The first of {rows} rows").format(rows=f"{self._columns.num_rows:,}")))
         column.addWidget(table, 1)
         for widget in (self.problem, self.caution, self.buttons):
             column.addWidget(widget)
@@ -112,10 +113,11 @@ class MappingDialog(QDialog):
         self.findings.setMaximumHeight(theme().px(96))
         self.mask_classes.setObjectName("mapping.mask_classes")
         self.mask_classes.setPlaceholderText(self.tr("leave empty for 0 and 1 (or 255); else e.g. background, oedema, tumour"))
+        self.mask_classes.setText(", ".join(self._columns.guess.mask_classes))
         for name in self._columns.names:
             item = QListWidgetItem(name)
             item.setFlags(item.flags() | Qt.ItemFlag.ItemIsUserCheckable)
-            item.setCheckState(Qt.CheckState.Unchecked)
+            item.setCheckState(Qt.CheckState.Checked if name in self._columns.guess.findings else Qt.CheckState.Unchecked)
             self.findings.addItem(item)
         self.findings.itemChanged.connect(lambda item: self._judge())
         self.mask_classes.textChanged.connect(lambda text: self._judge())

@@ -35,8 +35,8 @@ PREFERRED = ("brain-tumour-missing-types",)  # of several shipped plans for one 
 class Found:
     """A data set as it lies on disk. Arrays have n rows, those of text "" where nothing is known.
 
-    source: what was named. labels: class names, several joined by ", "; of masks only whether one is missing. members: (n, len(strata)) bool. further: the other columns.
-    masks: paths of masks. channel_names: () where the images are ordinary pictures."""
+    source: what was named. labels: class names, several joined by ", "; of masks only whether one is missing. members: (n, len(strata))
+    bool. further: the other columns. masks: paths of masks. channel_names: () where the images are ordinary pictures."""
 
     source: Path
     root: Path

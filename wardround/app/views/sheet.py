@@ -116,7 +116,8 @@ class Sheet:
     def facts(self, row: int) -> Mapping[str, str]:
         """What is known about one image."""
         found, checked = self.found, self.checked
-        facts = {"Label": found.labels[row], "Patient": found.patients[row], "Split": split_word(self.split[row]) if self.split[row] else "",
+        split = self.split[row]
+        facts = {"Label": found.labels[row], "Patient": found.patients[row], "Split": split_word(split) if split else "",
                  "Site": self.site[row]}
         if checked is not None:
             reason = REASONS.get(checked.reason[row], checked.reason[row])
