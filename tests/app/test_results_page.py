@@ -1,8 +1,10 @@
 """The Results page, used as a person would: open a folder, go through the tabs, ask where the model looked."""
 
+import runpy
 import shutil
 from collections.abc import Callable
 from pathlib import Path
+from types import SimpleNamespace
 from typing import Any
 
 import pytest
@@ -47,7 +49,7 @@ def go(page: ResultsPage, key: str) -> Any:
 def choose_model(page: ResultsPage, qtbot: QtBot, words: str) -> None:
     """Type the first letters into the choice of models."""
     page.model.setFocus()
-    page.model.setCurrentIndex(page.model.findText(words))
+    qtbot.keyClicks(page.model, words)
 
 
 def has_colour(picture: QWidget) -> bool:
@@ -114,7 +116,7 @@ def test_confusion_is_of_the_chosen_model(page: ResultsPage, qtbot: QtBot) -> No
     qtbot.waitUntil(lambda: part(tab, ConfusionMatrix, "results.confusion") is not None, timeout=WAIT_MS)
     of_federated = part(tab, TableView, "results.confusion.table").grid
     assert "glioma" in part(tab, ConfusionMatrix, "results.confusion").accessibleDescription()
-    choose_model(page, qtbot, "Only north")
+    choose_model(page, qtbot, "Only n")
     qtbot.waitUntil(lambda: part(tab, TableView, "results.confusion.table").grid != of_federated, timeout=WAIT_MS)
     assert any(label.text().startswith("Only north model") for label in tab.findChildren(QLabel))
 
@@ -170,6 +172,48 @@ def test_a_single_run_has_no_pairs_and_no_matrix(desk: Desk, shown: Show, finish
     assert part(page, QComboBox, "results.pair") is None
     assert part(go(page, "hospitals"), Heat, "results.matrix") is None
     assert page.findChild(QWidget, "command").text() == f"wardround report {finished}"
+
+
+@pytest.fixture
+def makers() -> SimpleNamespace:
+    """The makers of sample runs of tests/report."""
+    return SimpleNamespace(**runpy.run_path(str(Path(__file__).parents[1] / "report" / "conftest.py"), run_name="sample_reports"))
+
+
+def test_segmentations_lie_over_the_truth_patient_by_patient(desk: Desk, shown: Show, makers: Any, tmp_path: Path, qtbot: QtBot) -> None:
+    page = shown(ResultsPage)
+    desk.open_run(makers.Writer(tmp_path).run(makers.MaskSample(resamples=100, num_test=20)))
+    qtbot.waitUntil(page.tabs.isVisible, timeout=WAIT_MS)
+    tab = go(page, "segmentation")
+    qtbot.waitUntil(lambda: tab.patient.count() == 3, timeout=WAIT_MS)
+    assert tab.patient.currentText() == "worst: Dice 0.55"
+    assert tab.viewer.volume.shape == (1, 12, 40, 40)
+    names = [box.text() for box in tab.viewer.mask_boxes()]
+    assert [name.split(" ")[0] for name in names] == ["truth", "model"]
+    worst = tab.viewer.canvas.grab().toImage()
+    tab.patient.setFocus()
+    qtbot.keyClick(tab.patient, Qt.Key.Key_Home)
+    assert tab.patient.currentText() == "best: Dice 0.95"
+    assert tab.viewer.canvas.grab().toImage() != worst
+    tab.errors.click()
+    assert [box.text().split(" ")[0] for box in tab.viewer.mask_boxes()] == ["truth", "differences"]
+    assert part(tab, TableView, "results.patients").grid.columns[:3] == ("Patient", "Hospital", "Mean Dice")
+    assert tab.caution.isVisible()  # these are no phantoms
+
+
+def test_findings_have_a_tab_and_no_confusion(desk: Desk, shown: Show, makers: Any, tmp_path: Path, qtbot: QtBot) -> None:
+    page = shown(ResultsPage)
+    desk.open_run(makers.Writer(tmp_path).run(makers.FindingSample(resamples=100, num_test=80)))
+    qtbot.waitUntil(page.tabs.isVisible, timeout=WAIT_MS)
+    assert not page.phantom.isVisible()
+    tab = go(page, "findings")
+    assert "Hernia" in part(tab, Forest, "results.by_finding").accessibleDescription()
+    assert "confusion" not in [page.tabs.widget(place).key for place in range(page.tabs.count())]
+    curves = go(page, "curves")
+    curves.label.setCurrentIndex(curves.label.findText("Hernia"))
+    qtbot.waitUntil(curves.why_not.isVisible, timeout=WAIT_MS)
+    assert curves.why_not.text().startswith("Not estimable")
+    assert not curves.roc.isVisible()
 
 
 def test_a_folder_without_results_is_refused_and_the_page_stays_usable(page: ResultsPage, desk: Desk, tmp_path: Path, comparison: Path,

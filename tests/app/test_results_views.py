@@ -1,15 +1,15 @@
 """What the Results page shows, without a window: the words and numbers are those of the report."""
 
 import json
-import sys
+import runpy
 import time
-from importlib import util
 from pathlib import Path
-from types import ModuleType, SimpleNamespace
+from types import SimpleNamespace
 from typing import Any
 
 import numpy as np
 import pytest
+from toy_results import CLINICS, Study
 
 from wardround.app.views import judged, results, results_images
 from wardround.app.views.results import Opened
@@ -17,20 +17,18 @@ from wardround.app.views.results_read import Unfinished
 from wardround.core.wording import PHANTOM
 from wardround.errors import WardroundError
 from wardround.evaluation import metrics
-from wardround.report import story, tables
+from wardround.network import results as network
+from wardround.plan.load import dump_plan
+from wardround.report import story, summed, tables
 from wardround.report.material import read_comparison, read_run
+from wardround.runs.folder import RunFolder, write_text
+from wardround.runs.journal import Journal
 
 
 @pytest.fixture(scope="session")
-def makers() -> ModuleType:
+def makers() -> SimpleNamespace:
     """The makers of sample runs of tests/report."""
-    spec = util.spec_from_file_location("sample_reports", Path(__file__).parents[1] / "report" / "conftest.py")
-    assert spec is not None
-    assert spec.loader is not None
-    module = util.module_from_spec(spec)
-    sys.modules[spec.name] = module  # where dataclasses look up their types
-    spec.loader.exec_module(module)
-    return module
+    return SimpleNamespace(**runpy.run_path(str(Path(__file__).parents[1] / "report" / "conftest.py"), run_name="sample_reports"))
 
 
 @pytest.fixture(scope="module")
@@ -53,6 +51,18 @@ def of_masks(makers: Any, tmp_path_factory: pytest.TempPathFactory) -> Path:
 @pytest.fixture(scope="module")
 def of_two(makers: Any, tmp_path_factory: pytest.TempPathFactory) -> Path:
     return makers.Writer(tmp_path_factory.mktemp("two")).run(makers.Sample(classes=("normal", "pneumonia"), num_test=150, resamples=100))
+
+
+@pytest.fixture(scope="module", params=["binary", "multilabel", "segmentation"])
+def study(request: pytest.FixtureRequest, tmp_path_factory: pytest.TempPathFactory) -> Path:
+    """What a study over a network leaves: sums and rates, no single prediction, small counts hidden."""
+    shares = {"binary": (0.6, 0.4), "multilabel": (0.3, 0.2, 0.03), "segmentation": (0.3, 0.3, 0.4)}
+    made = Study(tests={**CLINICS, "west": 7}, task=request.param, shares=shares[request.param], resamples=100)
+    folder = RunFolder(tmp_path_factory.mktemp("study"))
+    write_text(folder.path / "plan.toml", dump_plan(made.blueprint.plan))
+    Journal(folder.path / "journal.jsonl").close()
+    network.write(folder, made.blueprint, made.state, made.scores(), made.ready, plan_hash="ab" * 32)
+    return folder.path
 
 
 def opened(folder: Path) -> Opened:
@@ -186,6 +196,19 @@ def test_learning_curves_have_a_line_a_hospital_and_one_for_all(of_two: Path) ->
     assert found.best_round == 10
 
 
+@pytest.mark.parametrize("kind", ["FindingSample", "MaskSample"])
+def test_a_comparison_of_every_task_opens(makers: Any, kind: str, tmp_path: Path) -> None:
+    folder = makers.Writer(tmp_path / "sample").comparison(getattr(makers, kind)(num_test=60, resamples=100), seeds=2)
+    found = opened(folder)
+    assert found.headline == story.comparison_headline(read_comparison(folder))
+    assert found.matrix is not None
+    if kind == "MaskSample":
+        regions = [row[0] for row in results_images.segmented(folder, "").told.grids[0].rows]
+        assert regions[:3] == ["Whole tumour (WT), pooled", "Whole tumour (WT), federated", "Whole tumour (WT), local"]
+    else:
+        assert [grid.columns[2] for grid in found.findings.grids] == ["AUROC, pooled", "AUPRC, pooled"]
+
+
 def test_without_predictions_the_page_says_so(makers: Any, tmp_path: Path) -> None:
     folder = makers.Writer(tmp_path).run(makers.Sample(num_test=60, resamples=100))
     (folder / "predictions.csv").unlink()
@@ -265,6 +288,36 @@ def test_every_test_patient_is_listed_worst_first_and_unnamed(of_masks: Path) ->
     assert dice == sorted(dice)
     assert len(dice) == len(run.measured)
     assert not set(map(str, run.measured.cases)) & {cell for row in grid.rows for cell in row}
+
+
+def test_a_study_has_no_single_predictions_and_says_so(study: Path) -> None:
+    found = opened(study)
+    assert found.remarks[1].startswith("Images and single predictions stayed at the hospitals")
+    assert "west" in [row[0] for row in found.hospitals.grids[0].rows]
+    assert found.missing == ()
+    match found.task:
+        case "segmentation":
+            assert results_images.segmented(study, "").why_not == "The segmentations stayed at the hospitals."
+        case "binary":
+            assert results_images.errors(study, "").why_not == "The images that were named wrongly stayed at the hospitals."
+
+
+def test_a_study_is_drawn_of_the_sums_that_were_told(study: Path) -> None:
+    found = opened(study)
+    if found.task == "segmentation":
+        return
+    drawn = judged.curves(study, 0)
+    assert drawn.why_not == summed.NOTE
+    assert drawn.precision == ()
+    assert (drawn.roc[0].x[0], drawn.roc[0].x[-1]) == (0, 1)
+    calibration = judged.calibration(study, "", -1)
+    assert len(calibration.bins) == len(read_run(study).scores["calibration"])
+    assert calibration.why_not == ""
+    if found.task == "binary":
+        confusion = judged.confusion(study, "")
+        assert all(text for line in confusion.texts for text in line)
+        assert np.isfinite(np.diag(confusion.shares)).all()  # the recalls that the study tells
+        assert "each row adds up to 100 %" not in confusion.note
 
 
 def test_an_unfinished_run_says_how_far_it_is_and_how_it_goes_on(makers: Any, tmp_path: Path) -> None:

@@ -44,6 +44,7 @@ class CurvesTab(Tab):
         legend_at(self.roc, 1, 1)
         legend_at(self.precision, 0, 1)
         self.why_not = label("", look="caution")
+        self.why_not.hide()
         plots = QHBoxLayout()
         plots.addWidget(self.roc)
         plots.addWidget(self.precision)

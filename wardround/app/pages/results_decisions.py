@@ -37,7 +37,7 @@ class ConfusionTab(Tab):
         matrix.setObjectName("results.confusion")
         matrix.show_confusion(found.shares, found.classes, found.texts)
         row, side = QHBoxLayout(), QVBoxLayout()
-        row.addWidget(matrix, 1, Qt.AlignmentFlag.AlignTop)
+        row.addWidget(matrix, 2, Qt.AlignmentFlag.AlignTop)
         self.column.addLayout(row)
         if len(found.classes) < WIDE:
             row.addLayout(side, 1)
@@ -70,6 +70,7 @@ class CalibrationTab(Tab):
         choice.addWidget(self.label)
         choice.addStretch(1)
         self.why_not = label("", look="caution")
+        self.why_not.hide()
         self.plot = Reliability()
         self.plot.setObjectName("results.reliability")
         self._side = QVBoxLayout()

@@ -45,7 +45,7 @@ class SegmentationTab(Tab):
         self.why_not, self.caution = label("", look="caution"), label("", look="caution")
         self.viewer = SliceViewer()
         self.viewer.setObjectName("results.viewer")
-        self.viewer.setMinimumHeight(theme().px(460))
+        self.viewer.setMinimumHeight(theme().px(430))
         self._below = QVBoxLayout()
         self._patients: tuple[Patient, ...] = ()
         self._parts = [said, self.patient, self.errors, self.viewer]
@@ -111,7 +111,9 @@ class ErrorsTab(Tab):
         self.gallery.setAccessibleName(self.tr("Worst errors"))
         self.gallery.setMinimumHeight(theme().px(420))
         self.gallery.setWordWrap(True)
-        self.gallery.setGridSize(self.gallery.gridSize() + QSize(theme().px(28), 0))  # names of classes are longer than those of files
+        room = QSize(theme().px(28), 0)  # for the names of classes: a text is as wide as an icon
+        self.gallery.setIconSize(self.gallery.iconSize() + room)
+        self.gallery.setGridSize(self.gallery.gridSize() + room)
         self.gallery.chosen.connect(self._choose)
         self.picture = Picture(LARGE)
         self.picture.setObjectName("results.picture")

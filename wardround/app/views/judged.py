@@ -197,12 +197,14 @@ def confusion(folder: Path, model: str) -> Confusion:
         table = np.array(run.scores["confusion"], dtype=float)
         shares = _shares(run, table)
         texts = tuple(tuple(map(_cell, line, counts)) for line, counts in zip(shares, table, strict=True))
-        hidden = f" Hidden: {words.FEW} images, or a number that would give such a one away." if np.isnan(table).any() else ""
+        note = "Rows: the truth; each row adds up to 100 %. Right answers lie on the diagonal."
+        if np.isnan(table).any():
+            note = (f"Rows: the truth. Hidden: {words.FEW} images, or a number that would give such a one away. On the diagonal, where "
+                    "right answers lie: the recall.")
         grid = Grid(columns=("Truth", *(f"called {name}" for name in classes)), numeric=(False, *(True for _ in classes)),
                     rows=tuple((name, *(text.replace("\n", ", ") for text in line)) for name, line in zip(classes, texts, strict=True)))
         return Confusion(classes=classes, shares=shares, texts=texts, grid=grid,
-                         note=f"{found.name_of(run)} model, test images. Rows: the truth; each row adds up to 100 %. Right answers lie on "
-                              f"the diagonal.{hidden}",
+                         note=f"{found.name_of(run)} model, test images. {note}",
                          predictive=told(sections.VIEWS[run.task].details(found.facts(run), None)))
 
 

@@ -183,14 +183,15 @@ def _cost(run: RunMaterial) -> Cost:
 
     scores, data = run.scores, run.data
     early = " (stopped early)" if run.stopped_early else ""
-    used = f"{words.count(data['used'], hide_small=False)} of {words.count(data['images'], hide_small=False)} used" if data else ""
+    is_counted = "used" in data  # a study's hospitals keep their counts
+    used = f"{words.count(data['used'], hide_small=False)} of {words.count(data['images'], hide_small=False)} used" if is_counted else ""
     reasons = [f"{code.replace('_', ' ')} {words.count(number, hide_small=False)}" for code, number in (data.get("reasons") or {}).items()]
     sent = f"{words.size(scores['bytes_up'])} up, {words.size(scores['bytes_down'])} down" if scores["arm"] == "federated" else "none sent"
     return Cost(plan=run.plan.name, data=str(data.get("name") or run.plan.data.dataset), arm=words.arm(scores["arm"]),
                 rounds=f"{scores['rounds']} of {run.plan.rounds.num}{early}", kept=str(scores["best_round"]),
                 seconds=words.duration(scores["seconds"]), train_seconds=words.duration(scores["train_seconds"]), bytes=sent, images=used,
                 tested=tested(scores),
-                left_out=words.listing(reasons) if reasons else "none" if data else "",
+                left_out=words.listing(reasons) if reasons else "none" if is_counted else "",
                 phantom="yes" if scores["phantom"] else "no", started=str(run.provenance.get("started") or "")[:16].replace("T", " "))
 
 
