@@ -3,12 +3,13 @@
 from __future__ import annotations
 
 from collections.abc import Callable
+from itertools import pairwise
 from pathlib import Path
 from typing import Any, ClassVar
 
 import shiboken6
-from PySide6.QtCore import Qt
-from PySide6.QtGui import QGuiApplication
+from PySide6.QtCore import Qt, QTimer
+from PySide6.QtGui import QGuiApplication, QShowEvent
 from PySide6.QtWidgets import QFrame, QHBoxLayout, QLabel, QLineEdit, QProgressBar, QPushButton, QVBoxLayout, QWidget
 
 from wardround.app.aside import Request
@@ -18,6 +19,9 @@ from wardround.app.widgets.banner import Banner
 from wardround.app.widgets.text import heading, muted
 from wardround.core.events import Event, Progress
 from wardround.core.wording import stage
+
+
+SOON_MS = 400  # what is there sooner shows no progress
 
 
 class Page(QWidget):
@@ -48,6 +52,14 @@ class Page(QWidget):
         outer.addWidget(self._working)
         outer.addWidget(self._command)
 
+    def showEvent(self, event: QShowEvent) -> None:
+        """Let Tab come to the bars below after all that is above them, though they were made first."""
+        super().showEvent(event)
+        above = [widget for widget in self.findChildren(QWidget) if widget.focusPolicy() & Qt.FocusPolicy.TabFocus
+                 and not self._command.isAncestorOf(widget) and not self._working.isAncestorOf(widget)]
+        for before, after in pairwise([*above[-1:], *self._working.operated(), *self._command.operated()]):
+            self.setTabOrder(before, after)
+
     def title(self) -> str:
         """The page's name, translated."""
         raise NotImplementedError
@@ -71,7 +83,7 @@ class Page(QWidget):
             if not shiboken6.isValid(self):
                 return  # the page was closed meanwhile
             if slow:
-                self._working.hide()
+                self._working.end()
             receive(value)
 
         request = Request(function=function, arguments=args, named=named, key=f"{id(self)}.{key}" if key else "",
@@ -109,14 +121,19 @@ class _Working(QFrame):
         row.addWidget(self._bar, 1)
         row.addWidget(self._button)
         self._cancel: Callable[[], None] = lambda: None
+        self._delay = QTimer(self, singleShot=True, interval=SOON_MS)
+        self._delay.timeout.connect(self.show)
         self._button.clicked.connect(self._ended)
         self.hide()
+
+    def operated(self) -> list[QWidget]:
+        return [self._button]
 
     def begin(self, cancel: Callable[[], None]) -> None:
         self._cancel = cancel
         self._label.setText(self.tr("Working"))
         self._bar.setRange(0, 0)
-        self.show()
+        self._delay.start()
 
     def tell(self, event: Event) -> None:
         if isinstance(event, Progress) and shiboken6.isValid(self):
@@ -124,8 +141,13 @@ class _Working(QFrame):
             self._bar.setRange(0, max(1, event.total))
             self._bar.setValue(event.done)
 
-    def _ended(self) -> None:
+    def end(self) -> None:
+        """What was waited for is there."""
+        self._delay.stop()
         self.hide()
+
+    def _ended(self) -> None:
+        self.end()
         self._cancel()
 
 
@@ -144,7 +166,7 @@ class _CommandBar(QFrame):
         self._line.setFont(font)
         self._plan.setProperty("look", "muted")
         self._plan.setTextInteractionFlags(Qt.TextInteractionFlag.TextSelectableByMouse)
-        copy = QPushButton(self.tr("Cop&y"))
+        self._copy = copy = QPushButton(self.tr("Cop&y"))
         copy.setObjectName("command.copy")
         copy.clicked.connect(lambda: QGuiApplication.clipboard().setText(self._line.text()))
         row = QHBoxLayout(self)
@@ -154,6 +176,9 @@ class _CommandBar(QFrame):
         row.addWidget(copy)
         row.addWidget(self._plan)
         self.hide()
+
+    def operated(self) -> list[QWidget]:
+        return [self._line, self._copy]
 
     def show_command(self, command: str, plan: Path | None) -> None:
         self._line.setText(command)

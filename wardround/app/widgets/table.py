@@ -109,7 +109,7 @@ class TableView(QTableView):
         self.setSortingEnabled(True)
         self.setAccessibleDescription(grid.caption)
         self.resizeColumnsToContents()
-        for column in range(len(grid.columns)):
+        for column in range(len(grid.columns) - 1):  # the last one takes what is left
             self.setColumnWidth(column, min(self.columnWidth(column) + theme().px(14), theme().px(420)))
         rows = min(max(1, len(grid.rows)), self._max_rows)
         height = self.horizontalHeader().sizeHint().height() + rows * self.verticalHeader().defaultSectionSize()
