@@ -20,7 +20,6 @@ from wardround.app.widgets.text import heading, muted
 from wardround.core.events import Event, Progress
 from wardround.core.wording import stage
 
-
 SOON_MS = 400  # what is there sooner shows no progress
 
 
