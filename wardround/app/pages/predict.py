@@ -185,7 +185,7 @@ class PredictPage(Page):
         whole.setStretchFactor(1, 2)
         whole.setChildrenCollapsible(False)
         whole.setSizePolicy(QSizePolicy.Policy.Expanding, QSizePolicy.Policy.Ignored)  # the image takes the room that is left
-        whole.setMinimumHeight(theme().px(430))
+        whole.setMinimumHeight(theme().px(360))
         self._table.hide()
         return whole
 
@@ -194,10 +194,11 @@ class PredictPage(Page):
         self._summary.setObjectName("predict.summary")
         self._open = self._button("predict.open", self.tr("Open &images\N{HORIZONTAL ELLIPSIS}"), self._ask_images)
         self._open_folder = self._button("predict.folder", self.tr("Open fol&der\N{HORIZONTAL ELLIPSIS}"), self._ask_folder)
+        for button in (self._open, self._open_folder):
+            button.setToolTip(self.tr("Images and folders can be dropped on this page too."))
         row = QHBoxLayout()
         row.addWidget(self._open)
         row.addWidget(self._open_folder)
-        row.addWidget(muted(self.tr("or drop them here"), wraps=False))
         row.addStretch(1)
         return row
 
@@ -225,7 +226,7 @@ class PredictPage(Page):
         self._phantom.setText(said(facts.phantom))
         self._phantom.setVisible(bool(facts.phantom))
         self._fill(self._models, [(name, folder) for folder, name in facts.choices], facts.folder)
-        self._fill(self._sites, [(self.tr("as they are"), ""), *((site, site) for site in facts.sites)], "")
+        self._fill(self._sites, [(self.tr("not said"), ""), *((site, site) for site in facts.sites)], "")
         for widget in (self._sites, self._sites_name):
             widget.setVisible(bool(facts.sites))
         self._trust.setChecked(False)

@@ -12,7 +12,10 @@ from wardround.app.views.predict import Answer, Looked
 from wardround.app.widgets.facts import Facts
 from wardround.app.widgets.scale import ColourScale
 from wardround.app.widgets.shares import Shares
+from wardround.app.widgets.shortened import shorten
 from wardround.app.widgets.text import heading, label, muted
+
+NAME = 270  # width of an image's name, at text of usual size
 
 
 class AnswerPanel(QWidget):
@@ -43,8 +46,7 @@ class AnswerPanel(QWidget):
         is_new = answer != self._answer
         self._answer = answer
         self._answers.show()
-        self._name.setText(answer.path.name)
-        self._name.setToolTip(str(answer.path))
+        shorten(self._name, answer.path.name, NAME, tip=str(answer.path))
         self._error.setText(answer.error)
         self._error.setVisible(bool(answer.error))
         threshold = self._model.threshold
@@ -89,7 +91,7 @@ class AnswerPanel(QWidget):
         self._heat.hide()
 
     def _answer_part(self) -> QWidget:
-        self._answers, self._name = QFrame(), label("", look="heading")
+        self._answers, self._name = QFrame(), heading("")
         self._answers.setProperty("look", "panel")
         self._error, self._shares, self._marked, self._notes = label("", look="bad"), Shares(), label(""), muted("")
         self._error.setObjectName("predict.error")

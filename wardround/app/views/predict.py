@@ -197,8 +197,9 @@ def grid_of(found: Answered) -> tuple[Grid, frozenset[tuple[int, int]]]:
     shown = [answer.path.name if names.count(answer.path.name) == 1 else f"{answer.path.parent.name}/{answer.path.name}"
              for answer in found.answers] if len(names) <= FEW else names
     draws = any(answer.mask for answer in found.answers)
+    answer = "Answer" if any(answer.called for answer in found.answers) else "Highest finding"
     heads, numeric = (("Image", "Mask", "Problem"), (False, False, False)) if draws else (
-        ("Image", "Answer", "Probability", "Problem"), (False, False, True, False))
+        ("Image", answer, "Probability", "Problem"), (False, False, True, False))
     rows = tuple((name, *_said(answer, draws), f"\N{WARNING SIGN} {answer.error}" if answer.error else "")
                  for name, answer in zip(shown, found.answers, strict=True))
     failed = frozenset((row, len(heads) - 1) for row, answer in enumerate(found.answers) if answer.error)

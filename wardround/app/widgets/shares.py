@@ -10,9 +10,11 @@ from PySide6.QtWidgets import QGridLayout, QSizePolicy, QWidget
 
 from wardround.app.theme import theme
 from wardround.app.widgets.rows import emptied
+from wardround.app.widgets.shortened import shorten
 from wardround.app.widgets.text import label
 
 MOST = 40  # bars; further classes are counted in a line
+NAME = 140  # width of a class's name, at text of usual size
 CALLED = "\N{CHECK MARK}"  # beside the class that is decided for
 
 
@@ -61,7 +63,9 @@ class Shares(QWidget):
         for row, (name, share) in enumerate(shares[:MOST]):
             is_called = name == called
             self._grid.addWidget(label(CALLED if is_called else " ", look="good", wraps=False), row, 0)
-            self._grid.addWidget(label(name, wraps=False), row, 1)
+            said = label("", wraps=False)
+            self._grid.addWidget(said, row, 1)
+            shorten(said, name, NAME)
             self._grid.addWidget(Bar(share, is_called=is_called, mark=mark[1] if mark and mark[0] == name else None), row, 2)
             self._grid.addWidget(label(f"{share:.3f}", wraps=False), row, 3, Qt.AlignmentFlag.AlignRight | Qt.AlignmentFlag.AlignVCenter)
         if len(shares) > MOST:
