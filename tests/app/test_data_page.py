@@ -80,6 +80,7 @@ def test_a_typed_folder_is_detected_and_begins_a_plan(qtbot, page, desk, folder)
     assert page._command._line.text() == f"wardround data inspect {folder}"
 
 
+@pytest.mark.filterwarnings("ignore:Function. 'QDragEnterEvent:DeprecationWarning")  # before 6.12 there was no other
 def test_a_dropped_folder_is_opened(qtbot, page, folder):
     mime = QMimeData()
     mime.setUrls([QUrl.fromLocalFile(str(folder))])
