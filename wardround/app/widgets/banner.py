@@ -20,6 +20,7 @@ class Banner(QFrame):
         self._text.setAccessibleName(self.tr("Error"))
         self._button = QPushButton()
         self._button.setObjectName("banner.remedy")
+        self._button.setAccessibleName(self.tr("What helps"))
         self._button.clicked.connect(lambda: self._remedy())
         self._remedy: Callable[[], object] = self.hide
         close = QToolButton()
