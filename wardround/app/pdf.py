@@ -12,7 +12,8 @@ import sys
 from collections.abc import Callable, Mapping, Sequence
 from pathlib import Path
 
-from PySide6.QtCore import QCoreApplication, QMarginsF, QProcess, QProcessEnvironment, Qt, QTimer, QUrl
+import shiboken6
+from PySide6.QtCore import QCoreApplication, QMarginsF, QObject, QProcess, QProcessEnvironment, Qt, QTimer, QUrl
 from PySide6.QtGui import QGuiApplication, QPageLayout, QPageSize
 from PySide6.QtWebEngineCore import (
     QWebEnginePage,
@@ -36,8 +37,8 @@ SWITCHES = ("JavascriptEnabled", "LocalContentCanAccessRemoteUrls", "LocalConten
 class Blocker(QWebEngineUrlRequestInterceptor):
     """Lets one file through, and what it carries itself (data:). A report is whole: whatever else it asks for is not its own."""
 
-    def __init__(self) -> None:
-        super().__init__()
+    def __init__(self, parent: QObject) -> None:
+        super().__init__(parent)
         self.allowed = QUrl()
 
     def lets_through(self, url: QUrl) -> bool:
@@ -50,11 +51,13 @@ class Blocker(QWebEngineUrlRequestInterceptor):
 class ReportPage(QWebEnginePage):
     """Shows a report and nothing else; links out of it lead nowhere. Keeps neither cookies nor cache."""
 
-    def __init__(self) -> None:
-        self.blocker = Blocker()
-        self._profile = QWebEngineProfile()  # without a name: nothing is kept on disk
-        self._profile.setUrlRequestInterceptor(self.blocker)
-        super().__init__(self._profile)
+    def __init__(self, holder: QObject) -> None:
+        """holder: dies after use; with it go the page and then its profile, the order that the engine demands."""
+        profile = QWebEngineProfile()  # without a name: nothing is kept on disk
+        super().__init__(profile, holder)
+        profile.setParent(holder)
+        self.blocker = Blocker(profile)
+        profile.setUrlRequestInterceptor(self.blocker)
         for name in SWITCHES:
             self.settings().setAttribute(getattr(QWebEngineSettings.WebAttribute, name), False)
 
@@ -66,11 +69,6 @@ class ReportPage(QWebEnginePage):
     def acceptNavigationRequest(self, url: QUrl | str, type: QWebEnginePage.NavigationType, isMainFrame: bool) -> bool:
         # a request that is only blocked would leave an empty page behind
         return self.blocker.lets_through(QUrl(url))
-
-    def close_engine(self) -> None:
-        """Let go of the page before its profile, the order that the engine demands."""
-        self.deleteLater()
-        self.destroyed.connect(self._profile.deleteLater)
 
 
 def let_root_start() -> None:
@@ -132,7 +130,8 @@ def _problem(pdf: Path, exit_code: int, output: str, noise: str) -> str:
 def main(html: Path, pdf: Path) -> int:
     """The process that prints: returns the exit code, and says on stdout what went wrong."""
     application = QGuiApplication([])
-    page, said = ReportPage(), [f"QtWebEngine gave no answer within {TIMEOUT_S:g} s."]
+    holder = QObject()
+    page, said = ReportPage(holder), [f"QtWebEngine gave no answer within {TIMEOUT_S:g} s."]
 
     def end(problem: str) -> None:
         said[:] = [problem] if problem else []
@@ -158,7 +157,7 @@ def main(html: Path, pdf: Path) -> int:
     QTimer.singleShot(round(1000 * TIMEOUT_S), application.quit)
     page.show_report(html)
     application.exec()
-    page.close_engine()
+    shiboken6.delete(holder)
     sys.stdout.write("".join(said))
     return len(said)
 

@@ -8,7 +8,7 @@ from pathlib import Path
 import numpy as np
 import pyqtgraph as pg
 from PySide6.QtCore import QSize, Qt
-from PySide6.QtWidgets import QFrame, QHBoxLayout, QPushButton, QScrollArea, QStackedWidget, QVBoxLayout, QWidget
+from PySide6.QtWidgets import QFrame, QHBoxLayout, QHeaderView, QPushButton, QScrollArea, QStackedWidget, QVBoxLayout, QWidget
 
 from wardround.app.desk import Desk
 from wardround.app.page import Page
@@ -25,6 +25,7 @@ from wardround.app.widgets.text import Look, heading, label, muted
 
 LOOKS: Mapping[str, Look] = {"leaks": "bad", "resists": "good", "inconclusive": "caution"}  # of verdicts; the words stand beside it
 VERDICT = 1  # column of the table of verdicts
+MOST_BESIDE = 8  # columns of numbers that fit beside each other
 
 
 class SecurityPage(Page):
@@ -316,4 +317,5 @@ def _show_whole(table: TableView, grid: Grid, kinds: Sequence[str] = ()) -> None
     """All rows at once: the page scrolls, not the table. kinds: the verdict of each row, for its colour."""
     table.show_grid(grid, {(row, VERDICT): LOOKS[kind] for row, kind in enumerate(kinds) if kind in LOOKS})
     table.setMinimumHeight(table.maximumHeight())
-    table.horizontalHeader().setStretchLastSection(not grid.is_numeric(len(grid.columns) - 1))
+    if grid.is_numeric(len(grid.columns) - 1) and len(grid.columns) <= MOST_BESIDE:
+        table.horizontalHeader().setSectionResizeMode(0, QHeaderView.ResizeMode.Stretch)
