@@ -158,7 +158,7 @@ def forecast_of(text: str, *, watch: Watch = silent) -> Estimate:
         raise PlanError(Draft().with_text(text).problem)
     found = forecast(plan, watch=watch)
     largest = sorted(found.memory.items(), key=lambda entry: -entry[1])
-    facts = {"A round": f"{span(found.round_s)}, {found.asked} of {plural(found.sites, 'site')}",
+    facts = {"A round": f"{span(found.round_s)}; {found.asked} of {plural(found.sites, 'site')} train",
              f"All {plural(found.rounds, 'round')}": span(found.total_s), "Memory": f"about {size(found.memory_bytes)}",
              "A site sends": f"{size(found.bytes_up)} a round", "A site receives": f"{size(found.bytes_down)} a round",
              "Parameters": count(found.parameters, hide_small=False),
@@ -258,11 +258,11 @@ def _argument(key: str, hint: Any, default: Any) -> Iterator[Setting]:
     name = key.partition(".")[2].replace("_", " ")
     label = name[:1].upper() + name[1:]
     if isinstance(default, bool):
-        yield Switch(key, label, f"{key}; {str(default).lower()} if it is not set")
+        yield Switch(key, label, f"{str(default).lower()} if it is not set")
     elif isinstance(default, int | float) or (default is dataclasses.MISSING and hint in (int, float)):
         is_required = default is dataclasses.MISSING
         is_whole = hint is int or (hint is None and isinstance(default, int))
-        yield Number(key, label, f"{key}; must be set" if is_required else f"{key}; {default:g} if it is not set", -math.inf, MOST,
+        yield Number(key, label, "must be set" if is_required else f"{default:g} if it is not set", -math.inf, MOST,
                      is_whole=is_whole, is_optional=True, default="" if is_required else f"{default:g}")
 
 
