@@ -336,6 +336,11 @@ def test_an_unfinished_comparison_offers_the_runs_that_have_finished(makers: Any
     assert isinstance(found, Unfinished)
     assert found.text == "This comparison has not finished. federated-seed0: finished; pooled-seed0: 12 of 12 rounds."
     assert found.finished == (first,)
+    assert found.command == f"wardround compare {first / 'plan.toml'} --out {tmp_path}"
+    moved = (tmp_path / "sample").rename(tmp_path / "elsewhere")
+    found = results.opened(moved)
+    assert isinstance(found, Unfinished)
+    assert found.command == f"wardround run --resume {moved / 'pooled-seed0'}"
 
 
 def test_a_folder_that_is_no_run_is_refused_with_what_to_do(tmp_path: Path) -> None:

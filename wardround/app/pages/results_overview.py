@@ -2,18 +2,21 @@
 
 from __future__ import annotations
 
+import numpy as np
 from PySide6.QtCore import Qt
 from PySide6.QtWidgets import QComboBox, QHBoxLayout, QVBoxLayout
 
 from wardround.app.pages.results_tab import Tab, add_grid, forest, tell, terms
 from wardround.app.theme import theme
-from wardround.app.views.results import Cost, Pair
+from wardround.app.views.results import Cost, Matrix, Pair
 from wardround.app.widgets.facts import Facts
 from wardround.app.widgets.plot import Heat
-from wardround.app.widgets.text import heading, label
+from wardround.app.widgets.text import heading, label, muted
 
 VERDICTS = {"better": ("\N{BLACK UP-POINTING TRIANGLE}", "good"), "worse": ("\N{BLACK DOWN-POINTING TRIANGLE}", "bad")}
 MOST_TEXTS = 400  # cells of the matrix up to which each has its number written in it
+MOST_NAMES = 8  # models up to which each has its name below its column
+LEAST_RANGE = 0.2  # from the lightest shade to the darkest: small differences are to look small
 ROW = 30  # height of a row of the matrix
 
 
@@ -107,20 +110,30 @@ class HospitalsTab(Tab):
             self.column.addWidget(forest(self.opened.by_hospital, "results.by_hospital"))
         for grid in self.opened.hospitals.grids:
             add_grid(self.column, grid, name="results.hospitals.table", max_rows=24)
-        if (matrix := self.opened.matrix) is not None:
-            self.column.addWidget(heading(matrix.title))
-            heat = Heat()
-            heat.setObjectName("results.matrix")
-            known = matrix.values[matrix.values == matrix.values]
-            low = min(0.0, float(known.min())) if len(known) else 0.0
-            texts = matrix.texts if matrix.values.size <= MOST_TEXTS else ()
-            heat.show_values(matrix.values, matrix.rows, matrix.columns, texts, low=low, high=max(1.0, float(known.max(initial=0.0))))
-            heat.labels("", self.tr("model"), self.tr("tested at"))
-            heat.setFixedHeight(theme().px(90 + ROW * len(matrix.rows)))
-            heat.setAccessibleName(matrix.title)
-            self.column.addWidget(heat)
-            add_grid(self.column, matrix.grid, name="results.matrix.table", max_rows=24)
+        if self.opened.matrix is not None:
+            self._add_matrix(self.opened.matrix)
         self.column.addStretch(1)
+
+    def _add_matrix(self, matrix: Matrix) -> None:
+        """As shades and as a table. Many models have numbers in place of their names, which would touch."""
+        self.column.addWidget(heading(matrix.title))
+        heat = Heat()
+        heat.setObjectName("results.matrix")
+        known = matrix.values[np.isfinite(matrix.values)]
+        high = max(1.0, float(known.max(initial=1.0)))
+        names = matrix.columns if len(matrix.columns) <= MOST_NAMES else [str(number) for number in range(1, len(matrix.columns) + 1)]
+        texts = matrix.texts if matrix.values.size <= MOST_TEXTS else [()] * len(matrix.rows)
+        heat.show_values(matrix.values, matrix.rows, names, texts, low=float(known.min(initial=high - LEAST_RANGE)), high=high)
+        heat.getAxis("left").setWidth(max(map(heat.fontMetrics().horizontalAdvance, matrix.rows)) + theme().px(36))
+        heat.labels("", self.tr("model"), self.tr("tested at"))
+        heat.setFixedHeight(theme().px(90 + ROW * len(matrix.rows)))
+        heat.setAccessibleName(matrix.title)
+        heat.setAccessibleDescription("; ".join(": ".join((row[0], ", ".join(row[1:]))) for row in matrix.grid.rows))
+        self.column.addWidget(heat)
+        if names != matrix.columns:
+            numbered = ", ".join(f"{number} {name}" for number, name in zip(names, matrix.columns, strict=True))
+            self.column.addWidget(muted(self.tr("Models: {}").format(numbered)))
+        add_grid(self.column, matrix.grid, name="results.matrix.table", max_rows=24)
 
 
 class FindingsTab(Tab):

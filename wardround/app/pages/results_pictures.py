@@ -111,6 +111,7 @@ class ErrorsTab(Tab):
         self.gallery.setAccessibleName(self.tr("Worst errors"))
         self.gallery.setMinimumHeight(theme().px(420))
         self.gallery.setWordWrap(True)
+        self.gallery.setUniformItemSizes(False)
         room = QSize(theme().px(28), 0)  # for the names of classes: a text is as wide as an icon
         self.gallery.setIconSize(self.gallery.iconSize() + room)
         self.gallery.setGridSize(self.gallery.gridSize() + room)
@@ -126,8 +127,11 @@ class ErrorsTab(Tab):
         self.heat = QCheckBox(self.tr("Show the hea&t map"))
         self.heat.setObjectName("results.heat")
         self.heat.toggled.connect(self._show_picture)
-        self.warning = label("", look="caution")
-        self.warning.setObjectName("results.heat.caution")
+        self.warning = QFrame()
+        self.warning.setProperty("look", "caution_panel")
+        self._warning_text = label("")
+        self._warning_text.setObjectName("results.heat.caution")
+        QVBoxLayout(self.warning).addWidget(self._warning_text)
         self._lay_out()
 
     def title(self) -> str:
@@ -141,7 +145,7 @@ class ErrorsTab(Tab):
         self._side = QFrame()
         side = QVBoxLayout(self._side)
         side.setContentsMargins(theme().px(10), 0, 0, 0)
-        for widget in (self.button, self.heat, self.picture, self.caption, self.warning):
+        for widget in (self.button, self.heat, self.picture, self.caption):
             side.addWidget(widget)
         side.addStretch(1)
         row = QHBoxLayout()
@@ -151,6 +155,7 @@ class ErrorsTab(Tab):
                                     "large."))
         self.column.addWidget(self.why_not)
         self.column.addWidget(self._intro)
+        self.column.addWidget(self.warning)
         self.column.addLayout(row)
         self.column.addWidget(self.caution)
         self.column.addStretch(1)
@@ -207,5 +212,5 @@ class ErrorsTab(Tab):
         self.picture.show_array(np.ascontiguousarray(image))
         self.caption.setText(text)
         self.picture.setAccessibleName(text.replace("\n", ", "))
-        self.warning.setText("" if heat is None else f"\N{WARNING SIGN} {heat.caution}")
+        self._warning_text.setText("" if heat is None else f"\N{WARNING SIGN} {heat.caution}")
         self.warning.setVisible(heat is not None)

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import shlex
 from collections.abc import Iterable
 from dataclasses import dataclass, field
 from functools import lru_cache
@@ -106,6 +107,8 @@ def _read(folder: Path, stamps: tuple[int, ...]) -> Results:
 
 def unfinished(folder: Path) -> Unfinished | None:
     """What is known of a folder without results, None if it has them. WardroundError if no training began there."""
+    from wardround.runs.folder import RunFolder
+
     if (folder / "scores.json").exists() or (folder / "compare.json").exists():
         return None
     begun = [path.parent for path in (folder / "plan.toml", *sorted(folder.glob("*/plan.toml"))) if path.exists()]
@@ -114,10 +117,17 @@ def unfinished(folder: Path) -> Unfinished | None:
                              "folder that a run or a comparison wrote.")
     told = [f"{part.name}: {_progress(part)}" for part in begun]
     if begun[0] == folder:
-        return Unfinished(folder=folder, text=f"This run has not finished. {told[0]}.", command=f"wardround run --resume {folder}")
-    return Unfinished(folder=folder, text=f"This comparison has not finished. {'; '.join(told)}.",
-                      command=f"wardround compare {begun[0] / 'plan.toml'} --out {folder.parent}",
-                      finished=tuple(part for part in begun if (part / "scores.json").exists()))
+        return Unfinished(folder=folder, text=f"This run has not finished. {told[0]}.", command=_resume(folder))
+    finished = tuple(part for part in begun if (part / "scores.json").exists())
+    if folder.name == RunFolder(begun[0]).plan().name:  # else `compare` would write beside it
+        command = shlex.join(["wardround", "compare", str(begun[0] / "plan.toml"), "--out", str(folder.parent)])
+    else:
+        command = _resume(next((part for part in begun if part not in finished), begun[0]))
+    return Unfinished(folder=folder, text=f"This comparison has not finished. {'; '.join(told)}.", command=command, finished=finished)
+
+
+def _resume(run: Path) -> str:
+    return shlex.join(["wardround", "run", "--resume", str(run)])
 
 
 def _progress(run: Path) -> str:

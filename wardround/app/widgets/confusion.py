@@ -18,7 +18,7 @@ class ConfusionMatrix(Heat):
 
     def show_confusion(self, shares: np.ndarray, classes: Sequence[str], texts: Sequence[Sequence[str]]) -> None:
         """shares: (C, C) in 0..1, NaN where hidden or empty; texts: of each cell."""
-        self.show_values(shares, classes, classes, texts if len(classes) <= MOST_TEXTS else ())
+        self.show_values(shares, classes, classes, texts if len(classes) <= MOST_TEXTS else [()] * len(classes))
         for place in range(len(classes)):
             left, right, top, bottom = place - 0.47, place + 0.47, place - 0.47, place + 0.47
             self.plot([left, right, right, left, left], [top, top, bottom, bottom, top], pen={"color": theme().colour("good"), "width": 2})
