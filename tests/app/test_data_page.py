@@ -192,6 +192,28 @@ def test_a_plan_without_folder_shows_its_phantoms(qtbot, page, desk):
     assert desk.draft.value("data.folder") is None
 
 
+def test_phantoms_leave_with_their_data_set(qtbot, page, desk):
+    desk.open_plan("demo")
+    desk.set_key("data.phantoms", 40)
+    qtbot.mouseClick(page._phantoms.findChild(QPushButton), Qt.MouseButton.LeftButton)
+    qtbot.waitUntil(lambda: page.filters.count.text() == "40 of 40 images", timeout=WAIT)
+    desk.set_key("rounds.num", 3)
+    assert page.tabs.isVisible()
+    desk.open_plan("pneumoniamnist")
+    assert page._phantoms.isVisible()
+    assert not page.tabs.isVisible()
+
+
+def test_a_plan_whose_folder_is_gone_shows_nothing_of_another(qtbot, page, desk, folder, tmp_path):
+    looked(qtbot, page, folder)
+    desk.set_key("data.folder", str(tmp_path / "moved"))
+    qtbot.waitUntil(page.findChild(Banner).isVisible, timeout=WAIT)
+    assert "moved does not exist" in page.findChild(Banner).text()
+    assert not page.tabs.isVisible()
+    desk.set_key("data.folder", str(folder))
+    qtbot.waitUntil(page.tabs.isVisible, timeout=WAIT)
+
+
 def test_a_volume_is_looked_through_by_modality_and_slice(qtbot, page, brains):
     opened(qtbot, page, brains)
     qtbot.waitUntil(lambda: page.filters.count.text() == "8 of 8 images", timeout=WAIT)

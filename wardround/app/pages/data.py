@@ -26,10 +26,10 @@ from wardround.app.views.mapping import Columns, Mapped, Roles, columns_of, mapp
 from wardround.app.views.sheet import Sheet
 from wardround.app.widgets.empty import Empty
 from wardround.app.widgets.filters import Filters
-from wardround.app.widgets.text import heading, label, muted
+from wardround.app.widgets.text import label, muted
 from wardround.errors import WardroundError
 
-SMALLEST = 340  # height of the tabs at text scale 1
+SMALLEST = 300  # height of the tabs at text scale 1
 
 
 class DataPage(Page):
@@ -70,8 +70,8 @@ class DataPage(Page):
             if wanted != self._asked_for:
                 self._asked_for = wanted
                 self.path.setText(wanted[1])
-                self.ask(held, plan, done=self._show, key="look")
-        elif plan is not None and self._found is not None and not self._found.is_phantom:
+                self.ask(held, plan, done=self._show, failed=self._lose, key="look")
+        elif plan is not None and self._found is not None and (self._asked_for or self._found.dataset != plan.data.dataset):
             self._found = self._checked = self._asked_for = None
             self.path.clear()
         if self._checked is not None and self._key() != self._checked_for:
@@ -115,7 +115,7 @@ class DataPage(Page):
         return row
 
     def _summary(self) -> QWidget:
-        self._head, self._note, self._result = heading(""), muted(""), label("", look="caution")
+        self._head, self._note, self._result = label("", look="heading"), muted(""), label("", look="caution")
         self._head.setObjectName("data.head")
         self._note.setObjectName("data.note")
         self._result.setObjectName("data.result")
@@ -160,15 +160,20 @@ class DataPage(Page):
     def _show(self, found: Found) -> None:
         """Show a data set that nothing is known of but what lies on disk."""
         self._found, self._checked = found, None
-        self._asked_for = (found.dataset, str(found.source.absolute())) if not found.is_phantom or self._asked_for else None
         self.findings.show_checked(None)
         self._show_sheet()
         self._show_state()
 
+    def _lose(self, error: str) -> None:
+        """The plan's folder cannot be read: nothing of another one is left on the page."""
+        self._found = self._checked = None
+        self.complain(error)
+        self._show_state()
+
     def _use(self, found: Found) -> None:
         """Show it, and let the plan use it."""
-        self._show(found)
         self._asked_for = (found.dataset, str(found.source.absolute()))
+        self._show(found)
         self._put(begun(self.desk.draft, found))
 
     def _put(self, change: Begun) -> None:

@@ -45,7 +45,7 @@ class ImagesTab(QSplitter):
         self.gallery.chosen.connect(lambda place: self.show_row(int(self._rows[place])))
         right = QWidget()
         column = QVBoxLayout(right)
-        column.setContentsMargins(theme().px(12), 0, 0, 0)
+        column.setContentsMargins(theme().px(12), 0, theme().px(2), theme().px(6))
         column.setSpacing(theme().px(8))
         column.addWidget(self.viewer, 1)
         for widget in (self.name, self.problem, self.facts):

@@ -6,7 +6,7 @@ from collections.abc import Callable
 
 import numpy as np
 from PySide6.QtCore import Qt, Signal
-from PySide6.QtWidgets import QFrame, QGridLayout, QScrollArea, QStackedWidget, QVBoxLayout, QWidget
+from PySide6.QtWidgets import QFrame, QGridLayout, QHBoxLayout, QScrollArea, QStackedWidget, QVBoxLayout, QWidget
 
 from wardround.app.language import said
 from wardround.app.theme import theme
@@ -97,7 +97,9 @@ class FindingsTab(QStackedWidget):
         column = QVBoxLayout(inside)
         column.setSpacing(theme().px(12))
         column.addLayout(self._grid)
-        for widget in (self._leaks_title, self.leaks, self._leaks_caption, self._pairs_title, self.examples):
+        column.addWidget(self._leaks_title)
+        column.addLayout(_to_the_left(self.leaks))
+        for widget in (self._leaks_caption, self._pairs_title, self.examples):
             column.addWidget(widget)
         column.addStretch(1)
         self.addWidget(self.empty)
@@ -155,8 +157,10 @@ class SplitTab(QWidget):
             table.setObjectName(name)
             table.setAccessibleName(title.text())
             table.horizontalHeader().setStretchLastSection(False)
-            for widget in (title, table, caption):
-                (right if place else left).addWidget(widget)
+            side = right if place else left
+            side.addWidget(title)
+            side.addLayout(_to_the_left(table))
+            side.addWidget(caption)
         right.insertWidget(0, self._problem)
         left.insertWidget(0, self._panel())
         columns = QGridLayout(inside)
@@ -200,6 +204,14 @@ def _show_whole(table: TableView, grid: Grid) -> None:
     table.setMinimumHeight(table.maximumHeight())
     if not table.horizontalHeader().stretchLastSection():
         table.setMaximumWidth(table.horizontalHeader().length() + theme().px(16))
+
+
+def _to_the_left(table: TableView) -> QHBoxLayout:
+    """A table that takes what it needs of a line."""
+    row = QHBoxLayout()
+    row.addWidget(table, 1000)
+    row.addStretch(1)
+    return row
 
 
 def _scrolled(inside: QWidget) -> QScrollArea:

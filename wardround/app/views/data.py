@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import re
+import tomllib
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
@@ -108,8 +109,8 @@ def fitting(dataset: str, task: str, is_volume: bool) -> str:
     """The shipped plan to begin from with a data set."""
     from wardround.plan.starters import starters
 
-    known = {name: Draft.of(path).value("data.dataset") for name, path in starters().items() if name != "demo"}
-    own = [name for name, named in known.items() if named == dataset]
+    plans = {name: tomllib.loads(path.read_text(encoding="utf-8")) for name, path in starters().items() if name != "demo"}
+    own = [name for name, plan in plans.items() if plan["data"].get("dataset") == dataset]
     general = "brats2020" if is_volume and task == "segmentation" else STARTERS[task]
     return next((name for name in (*PREFERRED, *own) if name in own), general)
 

@@ -15,6 +15,7 @@ from wardround.app.widgets.overlay import picture
 
 KEPT = 600  # thumbnails in memory: some screens full
 SIDE = 96  # pixels of a thumbnail at text scale 1
+GAP = 16  # at least, between thumbnails
 PAUSE_MS = 60  # of scrolling, before thumbnails are asked for
 
 Index = QModelIndex | QPersistentModelIndex
@@ -94,7 +95,7 @@ class Gallery(QListView):
         self.setResizeMode(QListView.ResizeMode.Adjust)
         self.setUniformItemSizes(True)
         self.setIconSize(QSize(self.side, self.side))
-        self.setGridSize(QSize(self.side + 16, self.side + 2 * self.fontMetrics().height() + 6))
+        self.setGridSize(QSize(self.side + GAP, self.side + 2 * self.fontMetrics().height() + 6))
         self.setTextElideMode(Qt.TextElideMode.ElideMiddle)
         self.setVerticalScrollMode(QListView.ScrollMode.ScrollPerPixel)
         self.setModel(self._items)
@@ -128,7 +129,9 @@ class Gallery(QListView):
             self.chosen.emit(current.row())
 
     def resizeEvent(self, event: QResizeEvent) -> None:
-        """Another number of items may be in sight."""
+        """Another number of items may be in sight; columns share the width."""
+        across = max(1, self.viewport().width() // (self.side + GAP))
+        self.setGridSize(QSize(max(self.side + GAP, (self.viewport().width() - 2) // across), self.gridSize().height()))
         super().resizeEvent(event)
         self._pause.start()
 

@@ -61,7 +61,9 @@ class SliceViewer(QWidget):
         with QSignalBlocker(self.slider):
             self.slider.setRange(0, depth - 1)
             self.slider.setValue(self.slider.value() if stays else self._first_slice())
-        self._depth_row.setVisible(depth > 1)
+        for widget in (self.slider, self.place_label):
+            widget.setVisible(depth > 1)
+        self._place_row.setVisible(depth > 1 or self.modality.count() > 1)
         self._controls.show()
         self.reset_window()
 
@@ -118,6 +120,7 @@ class SliceViewer(QWidget):
         self.modality, self.legend, self._checks = QComboBox(), QLabel(), QHBoxLayout()
         self.modality.setObjectName("slices.modality")
         self.modality.setAccessibleName(self.tr("Modality"))
+        self.modality.setSizeAdjustPolicy(QComboBox.SizeAdjustPolicy.AdjustToContents)
         self.modality.currentIndexChanged.connect(self.reset_window)
         self.reset_button = QPushButton(self.tr("Reset"))
         self.reset_button.setObjectName("slices.reset")
@@ -125,15 +128,15 @@ class SliceViewer(QWidget):
         self.reset_button.clicked.connect(self.reset_window)
         self.legend.setWordWrap(True)
         self.slider.setSingleStep(1)
-        self._depth_row = self._row(self.slider, self.place_label)
-        self._window_row = self._row(self.modality, QLabel(self.tr("Window")), self.width_slider, QLabel(self.tr("Level")),
-                                     self.level_slider, self.reset_button)
+        self._place_row = self._row(self.modality, self.slider, self.place_label)
+        self._window_row = self._row(QLabel(self.tr("Window")), self.width_slider, QLabel(self.tr("Level")), self.level_slider,
+                                     self.reset_button)
         self._mask_row = self._row(self._checks, QLabel(self.tr("Opacity")), self.opacity_slider)
         self._controls = QWidget()
         below = QGridLayout(self._controls)
         below.setContentsMargins(0, 0, 0, 0)
         below.setVerticalSpacing(theme().px(6))
-        for line, part in enumerate((self._depth_row, self._window_row, self._mask_row, self.legend)):
+        for line, part in enumerate((self._place_row, self._window_row, self._mask_row, self.legend)):
             below.addWidget(part, line, 0)
         whole = QVBoxLayout(self)
         whole.setContentsMargins(0, 0, 0, 0)
