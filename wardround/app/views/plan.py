@@ -271,6 +271,8 @@ def _line_of(text: str, section: str, name: str) -> int | None:
     inside, begun = section == "", None
     for number, line in enumerate(text.splitlines(), start=1):
         if header := re.match(r"\s*\[\s*([A-Za-z_]+)\s*\]", line):
+            if not section and header[1] == name:
+                return number
             inside = header[1] == section
             begun = number if inside else begun
         elif re.match(rf"\s*{name}\s*=" if inside else rf"\s*{section}\.{name}\s*=", line):
