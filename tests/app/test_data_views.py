@@ -179,6 +179,7 @@ def test_a_volume_has_all_its_channels_upright_with_its_mask(brains):
     found = look(brains)
     assert found.is_volume
     assert found.channel_names == ("FLAIR", "T1", "T1 with contrast", "T2")
+    assert Sheet(found).caption(0) == "BraTS20_Training_001\nBraTS20_Training_001"  # its name, and its patient
     looked = volume_of(found.root, str(found.images[0]), mask=str(found.masks[0]), mask_values=found.mask_values)
     assert looked.volume.shape == (4, 16, 16, 16)
     assert looked.volume.dtype == np.int16

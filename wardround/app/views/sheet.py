@@ -41,7 +41,7 @@ class Sheet:
         """(n,) text: of the plan once it is known, else the published one."""
         return self.found.splits if self.checked is None else self.checked.split
 
-    @property
+    @cached_property
     def site(self) -> np.ndarray:
         """(n,) text: by the plan's partition once it is known, else by the data set's own column."""
         if self.checked is not None and (self.checked.site != "").any():
@@ -104,14 +104,15 @@ class Sheet:
         return {name: values for name, values in columns.items() if values.dtype.kind in "iu" or (values != "").any()}
 
     def caption(self, row: int) -> str:
-        """Name and label in two lines; the patient where masks are what is learnt."""
+        """Name and label in two lines; the site or the patient where masks are what is learnt."""
         found = self.found
-        return f"{self.short_name(row)}\n{found.labels[row] or found.patients[row]}"
+        return f"{self.short_name(row)}\n{found.labels[row] or self.site[row] or found.patients[row]}"
 
     def short_name(self, row: int) -> str:
         """A file's name without folder and suffix."""
         name = str(self.found.images[row]).rpartition("/")[2]
-        return name.removesuffix(".gz").rpartition(".")[0] or name
+        first, several, _ = name.partition("{")  # its channels lie in several files: NAME_{t1,t2}.nii
+        return first.rstrip("_-") if several and first else name.removesuffix(".gz").rpartition(".")[0] or name
 
     def facts(self, row: int) -> Mapping[str, str]:
         """What is known about one image."""

@@ -47,8 +47,8 @@ class Canvas(QWidget):
         self.update()
 
     def sizeHint(self) -> QSize:
-        """Large enough to look at."""
-        return QSize(420, 420)
+        """Modest: it takes what room there is, and a page in a scroll area is never made taller for it."""
+        return QSize(SMALLEST + 80, SMALLEST + 40)
 
     def paintEvent(self, event: QPaintEvent) -> None:
         """Black where no image is: the surroundings of an image change how bright it seems."""
