@@ -28,9 +28,10 @@ ROOT = Path(__file__).resolve().parents[2]
 IMAGES = ROOT / "docs" / "images"
 SIZE = (1360, 900)
 LONGEST_S = 300.0  # that anything is waited for
-PRIVATE = ("chest-xray-pneumonia", "name=chest-private", "data.phantoms=240", "data.size=32", "rounds.num=8", "model.name=cnn", "model.weights=",
-           "model.norm=group", "privacy.unit=image", "privacy.epsilon=8.0", "recipe.class_weights=none")
-LUNGS = ("lgg-mri", "data.phantoms=90", "data.size=64", "rounds.num=12")
+PRIVATE = ("chest-xray-pneumonia", "name=chest-private", "data.phantoms=900", "data.size=32", "sites.num=4", "rounds.num=24",
+           "model.name=cnn", "model.width=16", "recipe.lr=0.2", "recipe.batch_size=64", "recipe.local_steps=2", "recipe.local_epochs=0.25",
+           "augment.rotate_deg=0", "privacy.unit=image", "privacy.epsilon=8.0")
+BRAINS = ("lgg-mri", "data.phantoms=90", "data.size=64", "rounds.num=12")
 
 
 def main() -> None:
@@ -44,7 +45,7 @@ def main() -> None:
     asked.out.mkdir(parents=True, exist_ok=True)
     settings = Settings(asked.work / "settings.ini")
     settings.workspace, settings.language, settings.theme, settings.scale = asked.work, asked.language, asked.theme, asked.scale
-    private, lungs = made(asked.work / "runs", PRIVATE), made(asked.work / "runs", LUNGS)
+    private, brains = made(asked.work / "runs", PRIVATE), made(asked.work / "runs", BRAINS)
     audited(private)
     QCoreApplication.setAttribute(Qt.ApplicationAttribute.AA_ShareOpenGLContexts)
     os.environ.setdefault("QTWEBENGINE_DISABLE_SANDBOX", "1")
@@ -52,7 +53,7 @@ def main() -> None:
     camera = Camera(app, MainWindow(Desk(settings)), asked.out)
     camera.study()
     camera.results()
-    camera.runs(private, lungs)
+    camera.runs(private, brains)
     camera.window.close()
 
 
@@ -166,12 +167,12 @@ class Camera:
         self.click("predict.look")
         self.take("predict", 2)
 
-    def runs(self, private: Path, lungs: Path) -> None:
+    def runs(self, private: Path, brains: Path) -> None:
         """Pages on other runs: protection, segmentation, runs side by side."""
         self.window.desk.open_run(private)
         self.go("security")
         self.take("security", 2)
-        self.window.open_run(lungs)
+        self.window.open_run(brains)
         self.settle()
         self.tab("Segmentation")
         self.take("results-segmentation", 2)

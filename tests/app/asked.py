@@ -3,6 +3,7 @@
 import os
 import signal
 import time
+from pathlib import Path
 
 from wardround.core.events import Progress, Watch, silent
 from wardround.errors import DataError
@@ -17,7 +18,7 @@ def refused(path: str) -> None:
 
 
 def absent() -> None:
-    open("/no/such/file").close()
+    Path("/no/such/file").read_text()
 
 
 def broken() -> None:

@@ -29,8 +29,9 @@ Run = Callable[..., int]
 
 def test_the_commands_of_this_release_are_there() -> None:
     assert {" ".join(path) for path in COMMANDS} == {
-        "demo", "run", "compare", "contrast", "phantom", "sites", "predict", "report", "doctor", "app", "explain", "forecast", "data list", "data inspect", "data check",
-        "data fetch", "data convert", "strategies", "audit", "audit-log verify", "audit-log show", "audit-log egress", "study new",
+        "demo", "run", "compare", "contrast", "phantom", "sites", "predict", "report", "doctor", "app", "explain", "forecast", "data list", "data inspect",
+        "data check", "data fetch", "data convert", "strategies",
+        "audit", "audit-log verify", "audit-log show", "audit-log egress", "study new",
         "study admit", "study revoke", "study plan", "study start", "study status", "study pause", "study stop", "study resume",
         "study results", "site join", "site ready", "site approve", "site withdraw", "site plan", "site limits", "site start",
         "site status"}

@@ -7,8 +7,8 @@ from pathlib import Path
 import pytest
 
 from wardround import session
-from wardround.cli.results import as_csv
 from wardround.session import Prediction
+from wardround.session.prediction import as_csv
 
 Run = Callable[..., int]
 

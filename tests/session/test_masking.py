@@ -113,7 +113,7 @@ def test_a_decathlon_liver_is_drawn_slice_by_slice(brains_plan, decathlon, tmp_p
 
 
 def test_the_table_names_each_mask(slices_run, slices, tmp_path) -> None:
-    from wardround.cli.results import as_csv
+    from wardround.session.prediction import as_csv
 
     (tmp_path / "broken.png").write_text("no picture")
     found = predict(slices_run, [tmp_path / "broken.png", slices / "images" / "00.png"], tmp_path)

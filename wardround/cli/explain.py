@@ -9,7 +9,8 @@ from typing import TYPE_CHECKING, Annotated
 import typer
 
 from wardround.cli.options import RunPath, examples
-from wardround.cli.results import ImagePaths, ImagesSite, OwnCode, csv_text
+from wardround.cli.results import ImagePaths, ImagesSite, OwnCode
+from wardround.core.untrusted import csv_text
 
 if TYPE_CHECKING:
     from wardround.session.saliency import Explained

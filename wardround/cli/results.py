@@ -2,21 +2,18 @@
 
 from __future__ import annotations
 
-import csv
-import io
-from collections.abc import Callable, Iterable, Sequence
+from collections.abc import Callable
 from pathlib import Path
 from typing import TYPE_CHECKING, Annotated
 
 import typer
 
 from wardround.cli.options import RunPath, examples
-from wardround.core.untrusted import cell
 from wardround.errors import WardroundError
 from wardround.extras import need
 
 if TYPE_CHECKING:
-    from wardround.session import Prediction
+    pass
 
 app = typer.Typer()
 
@@ -44,6 +41,7 @@ def predict(run: RunPath, paths: ImagePaths, csv_path: CsvPath = None, out: Mask
     from wardround.cli import console
     from wardround.errors import DataError
     from wardround.runs.folder import write_text
+    from wardround.session.prediction import as_csv
 
     with console.watching() as watch:
         predictions = session.predict(run, paths, out, site=site, own_code=own_code, watch=watch)
@@ -91,20 +89,3 @@ def printer() -> Callable[[Path, Path], None]:
     from wardround.app.pdf import write_pdf
 
     return write_pdf
-
-
-def as_csv(predictions: Sequence[Prediction]) -> str:
-    """The predictions as CSV text: path, p_CLASS ... or mask, error."""
-    classes = list(dict.fromkeys(name for prediction in predictions for name in prediction.probabilities))
-    masks = ["mask"] if any(prediction.mask for prediction in predictions) else []
-    return csv_text([["path", *(f"p_{name}" for name in classes), *masks, "error"],
-                     *([str(prediction.path), *(f"{prediction.probabilities[name]:.6f}" if prediction.probabilities else ""
-                                                for name in classes), *(str(prediction.mask or "") for _ in masks), prediction.error]
-                       for prediction in predictions)])
-
-
-def csv_text(rows: Iterable[Sequence[str]]) -> str:
-    """Rows as CSV text."""
-    file = io.StringIO()
-    csv.writer(file, lineterminator="\n").writerows(map(cell, row) for row in rows)
-    return file.getvalue()

@@ -2,7 +2,10 @@
 
 from __future__ import annotations
 
+import csv
+import io
 import json
+from collections.abc import Iterable, Sequence
 from typing import Any, NoReturn
 
 MOST_LEVELS = 32  # of JSON: nothing of ours has more than eight
@@ -34,6 +37,13 @@ def cell(text: str) -> str:
 
     A carriage return, which would end the row for some readers, is written out."""
     return (f"'{text}" if text.startswith(_FORMULA) else text).replace("\r", "\\r")
+
+
+def csv_text(rows: Iterable[Sequence[str]]) -> str:
+    """Rows as CSV text, each cell made one by `cell`."""
+    file = io.StringIO()
+    csv.writer(file, lineterminator="\n").writerows(map(cell, row) for row in rows)
+    return file.getvalue()
 
 
 def cell_text(cell: str) -> str:

@@ -8,7 +8,7 @@ from wardround.core.events import Event, Note, Progress, RoundFinished, RunFinis
 
 STAGES = {"phantom": "Drawing phantoms", "decode": "Decoding images", "hash": "Comparing images", "bootstrap": "Intervals",
           "report": "Report", "download": "Downloading (MB)", "unpack": "Unpacking",
-          "audit": "Attacking"}
+          "audit": "Attacking", "predict": "Answering", "explain": "Heat maps"}
 PHANTOM = "These images are PHANTOMS, drawn by a program: the numbers say nothing about patients."
 
 

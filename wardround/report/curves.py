@@ -143,7 +143,7 @@ def reliability(predictions: Predictions) -> Figure:
     Of several findings an image, all pairs of an image and a finding together."""
     is_binary, counted = _is_binary(predictions), "images"
     if predictions.is_multilabel:
-        predictions, is_binary, counted = _pairs(predictions), True, "image and finding"
+        predictions, is_binary, counted = binary_pairs(predictions), True, "image and finding"
     drawing = figure("Calibration: do stated probabilities come true?", height=5.0, width=5.2)
     upper, lower = axes(drawing, 2, 1, sharex=True, height_ratios=[3.4, 1])
     tidy(upper, grid="both")
@@ -164,7 +164,7 @@ def reliability(predictions: Predictions) -> Figure:
     return drawing
 
 
-def _pairs(predictions: Predictions) -> Predictions:
+def binary_pairs(predictions: Predictions) -> Predictions:
     """Each pair of an image and a finding as a row of two classes."""
     num, p = len(predictions.classes), predictions.probabilities.ravel()
     held = {name: np.repeat(getattr(predictions, name), num) for name in ("cases", "groups", "sites", "splits")}

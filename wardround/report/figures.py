@@ -46,7 +46,7 @@ class Figures:
     def learning_curves(self, run: RunMaterial) -> list[Picture]:
         if not run.rounds:
             return []
-        drawn = plots.learning_curves(_shown(run), run.plan.rounds.metric, best_round=run.scores["best_round"],
+        drawn = plots.learning_curves(shown_rounds(run), run.plan.rounds.metric, best_round=run.scores["best_round"],
                                       title=f"Learning curves, {words.arm(run.scores['arm']).lower()} training")
         last = run.rounds[-1]
         alt = (f"Lines over {len(run.rounds)} rounds: training loss ends at {words.number(last.train_loss)}, validation "
@@ -56,7 +56,7 @@ class Figures:
                                 "well; the round kept is chosen on it.")]
 
     def arms(self, comparison: Comparison) -> list[Picture]:
-        rows = _arm_estimates(comparison)
+        rows = arm_estimates(comparison)
         alt = "; ".join(f"{e.label} {words.interval(e.value, e.low, e.high, words.digits(self.metric))}" for e in rows[:12])
         title = f"{words.sentence(words.title(self.metric, comparison.lead.scores['metrics']))} on the test {comparison.lead.unit}s"
         better = "left" if words.lower_is_better(self.metric) else "right"
@@ -144,7 +144,7 @@ class Figures:
                         caption="The test images that the model named wrongly with the highest probability.")]
 
 
-def _arm_estimates(comparison: Comparison) -> list[Estimate]:
+def arm_estimates(comparison: Comparison) -> list[Estimate]:
     """A row for each arm and seed, and for each hospital alone."""
     seeds, rows = comparison.compare["seeds"], []
     for arm in ordered_arms(comparison.compare):
@@ -166,7 +166,7 @@ def estimate(label: str, scores: Mapping[str, Any], metric: str, kind: str) -> E
                     high=value_of(scores, metric, "high"), kind=kind)
 
 
-def _shown(run: RunMaterial) -> list[RoundFinished]:
+def shown_rounds(run: RunMaterial) -> list[RoundFinished]:
     """The rounds, without the scores of hospitals whose validation images are so few that their number is hidden."""
     if not run.is_network:
         return run.rounds

@@ -78,7 +78,7 @@ def _compare_report(folder: Path) -> Path:
 def _sections(facts: Facts, figures: Figures, comparison: Comparison | None, commands: list[str]) -> tuple[Section, ...]:
     view = sections.VIEWS[facts.task]
     runs = [facts.run] if comparison is None else [run for runs in comparison.runs.values() for run in runs]
-    own = _own_models(comparison) if comparison is not None else _told_models(facts)
+    own = own_models(comparison) if comparison is not None else told_models(facts)
     hospitals = sections.per_hospital(facts, figures, own)
     if comparison is not None:
         hospitals = replace(hospitals, blocks=(*hospitals.blocks, *figures.site_matrix(comparison)))
@@ -90,13 +90,13 @@ def _sections(facts: Facts, figures: Figures, comparison: Comparison | None, com
             Section(anchor="checklist", title="Checklist for reviewers", blocks=(Rows(table=checklist(facts)),)))
 
 
-def _own_models(comparison: Comparison) -> dict[str, float]:
+def own_models(comparison: Comparison) -> dict[str, float]:
     """What each hospital's own local model reaches on the hospital's own test images."""
     return {home: value_of(run.scores["per_site"].get(home, {}), comparison.metric)
             for run in comparison.runs.get("local", ()) if (home := trained_at(run)) is not None}
 
 
-def _told_models(facts: Facts) -> dict[str, float]:
+def told_models(facts: Facts) -> dict[str, float]:
     """The same of a study's run, where the hospitals have trained alone and told their results."""
     per_site = facts.run.scores["per_site"]
     return {site: value_of({"metrics": part["local"]}, facts.metric) for site, part in per_site.items() if "local" in part}

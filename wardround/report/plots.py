@@ -104,11 +104,12 @@ def learning_curves(rounds: Sequence[RoundFinished], metric: str, *, best_round:
     panels = axes(drawing, 1, 1 if loss_only else 2)
     sites = sorted({site for event in rounds for site in event.train_loss_by_site})
     _rounds_axis(panels[0], rounds, best_round)
-    stretches = _stretches(rounds)
+    parts = stretches(rounds)
     for i, site in enumerate(sites):
-        losses = [(part[-1].round, _mean([e.train_loss_by_site[site] for e in part if site in e.train_loss_by_site])) for part in stretches]
+        losses = [(part[-1].round, mean_of([e.train_loss_by_site[site] for e in part if site in e.train_loss_by_site]))
+                  for part in parts]
         _line(panels[0], losses, **_thin(i, sites))
-    losses = [(part[-1].round, _mean([e.train_loss for e in part])) for part in stretches]
+    losses = [(part[-1].round, mean_of([e.train_loss for e in part])) for part in parts]
     _line(panels[0], losses, color=PALETTE[0], linewidth=2.2, label="training")
     _line(panels[0], [(e.round, e.val.get("loss")) for e in rounds], color=INK, linewidth=2.2, linestyle="--", label="validation")
     panel_title(panels[0], "Loss (lower is better)")
@@ -118,7 +119,7 @@ def learning_curves(rounds: Sequence[RoundFinished], metric: str, *, best_round:
     return drawing
 
 
-def _stretches(rounds: Sequence[RoundFinished]) -> list[list[RoundFinished]]:
+def stretches(rounds: Sequence[RoundFinished]) -> list[list[RoundFinished]]:
     """The rounds from each validation (exclusive) to the next; what follows the last one is a stretch of its own."""
     parts: list[list[RoundFinished]] = [[]]
     for event in rounds:
@@ -128,7 +129,8 @@ def _stretches(rounds: Sequence[RoundFinished]) -> list[list[RoundFinished]]:
     return [part for part in parts if part]
 
 
-def _mean(values: Sequence[float]) -> float | None:
+def mean_of(values: Sequence[float]) -> float | None:
+    """The mean, None of nothing."""
     return sum(values) / len(values) if values else None
 
 

@@ -2,8 +2,6 @@
 
 from __future__ import annotations
 
-import csv
-import io
 from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass, field
 from pathlib import Path
@@ -13,7 +11,7 @@ import torch
 from torch import Tensor
 
 from wardround.core.events import Note, Progress, Watch
-from wardround.core.untrusted import cell
+from wardround.core.untrusted import csv_text
 from wardround.data.cache import resized
 from wardround.data.geometry import prepared_volume
 from wardround.data.readers.image import load, to_uint8
@@ -71,12 +69,10 @@ def as_csv(predictions: Sequence[Prediction]) -> str:
     """The predictions as CSV text: path, p_CLASS ... or mask, error. Cells that a spreadsheet would compute are made text."""
     classes = list(dict.fromkeys(name for prediction in predictions for name in prediction.probabilities))
     masks = ["mask"] if any(prediction.mask for prediction in predictions) else []
-    rows = [["path", *(f"p_{name}" for name in classes), *masks, "error"],
-            *([str(prediction.path), *(f"{prediction.probabilities[name]:.6f}" if prediction.probabilities else "" for name in classes),
-               *(str(prediction.mask or "") for _ in masks), prediction.error] for prediction in predictions)]
-    file = io.StringIO()
-    csv.writer(file, lineterminator="\n").writerows(map(cell, row) for row in rows)
-    return file.getvalue()
+    return csv_text([
+        ["path", *(f"p_{name}" for name in classes), *masks, "error"],
+        *([str(prediction.path), *(f"{prediction.probabilities[name]:.6f}" if prediction.probabilities else "" for name in classes),
+           *(str(prediction.mask or "") for _ in masks), prediction.error] for prediction in predictions)])
 
 
 def opened(run: RunFolder | Path | str, site: str | None = None, *, own_code: bool = False,

@@ -259,14 +259,14 @@ def _counted(run: RunMaterial, predictions: Predictions, place: int, words_of_it
 
 def _as_two(run: RunMaterial, predictions: Predictions, place: int) -> tuple[Predictions, str]:
     """What is compared: of two classes the second, of more the answer or one of them, of findings all pairs or one."""
-    from wardround.report.curves import Model, _pairs
+    from wardround.report.curves import Model, binary_pairs
 
     classes = predictions.classes
     if run.task == "binary":
         return predictions, f"Observed share of {classes[1]}"
     if place < 0:
         if predictions.is_multilabel:
-            return _pairs(predictions), "Observed share of findings"
+            return binary_pairs(predictions), "Observed share of findings"
         return predictions, "Share named correctly"
     is_so, score = Model(kind="", predictions=predictions).ranked(place)
     two = replace(predictions, classes=("other", classes[place]), truth=is_so.astype(np.int64),
@@ -291,13 +291,13 @@ def _told_bins(run: RunMaterial, words_of_it: Told) -> Calibration:
 def learning(folder: Path, model: str) -> Learning:
     """Loss and validation metric by round, all hospitals together and each."""
     from wardround.report import sections, words
-    from wardround.report.figures import Figures, _shown
+    from wardround.report.figures import Figures, shown_rounds
     from wardround.report.material import understood
 
     found = read(folder)
     with understood(folder):
         run = found.run(model)
-        metric, rounds = run.plan.rounds.metric, _shown(run)
+        metric, rounds = run.plan.rounds.metric, shown_rounds(run)
         section = sections.training(found.facts(run), Figures(found.metric))
         sites = sorted({site for event in rounds for site in (*event.train_loss_by_site, *event.val_by_site)})
         return Learning(metric_title=f"{words.sentence(words.metric(metric))}, validation images", best_round=run.scores["best_round"],
@@ -313,12 +313,12 @@ def _scores(rounds: Sequence[RoundFinished], sites: Sequence[str], metric: str) 
 
 def _losses(rounds: Sequence[RoundFinished], sites: Sequence[str]) -> tuple[Line, ...]:
     """Training loss of each hospital and of all, averaged from one validation to the next as in the report; validation loss."""
-    from wardround.report.plots import _mean, _stretches
+    from wardround.report.plots import mean_of, stretches
 
-    parts = _stretches(rounds)
-    found = [_line(site, [(part[-1].round, _mean([event.train_loss_by_site[site] for event in part if site in event.train_loss_by_site]))
+    parts = stretches(rounds)
+    found = [_line(site, [(part[-1].round, mean_of([event.train_loss_by_site[site] for event in part if site in event.train_loss_by_site]))
                           for part in parts], is_thin=True) for site in sites]
-    return _drawn([*found, _line("training", [(part[-1].round, _mean([event.train_loss for event in part])) for part in parts]),
+    return _drawn([*found, _line("training", [(part[-1].round, mean_of([event.train_loss for event in part])) for part in parts]),
                    _line("validation", [(event.round, event.val.get("loss")) for event in rounds])])
 
 

@@ -198,7 +198,7 @@ def _cost(run: RunMaterial) -> Cost:
 def _arms(found: Results) -> Forest:
     """The arms and each hospital alone; of a single run its few main metrics."""
     from wardround.report import tables, words
-    from wardround.report.figures import _arm_estimates, estimate
+    from wardround.report.figures import arm_estimates, estimate
 
     metrics = found.lead.scores["metrics"]
     if found.comparison is None:
@@ -209,7 +209,7 @@ def _arms(found: Results) -> Forest:
     better = "left" if words.lower_is_better(found.metric) else "right"
     return Forest(title=f"{words.sentence(words.title(found.metric, metrics))} on the test {found.lead.unit}s",
                   note=f"Point: result. Line: 95 % interval. Further {better} is better.",
-                  points=tuple(_point(part, found.metric) for part in _arm_estimates(found.comparison)))
+                  points=tuple(_point(part, found.metric) for part in arm_estimates(found.comparison)))
 
 
 def _point(part: Estimate, metric: str) -> Point:
@@ -261,9 +261,9 @@ def _meanings(found: Results) -> tuple[tuple[str, str], ...]:
 
 def _own(found: Results) -> dict[str, float]:
     """What each hospital's own local model reaches at home."""
-    from wardround.report.html import _own_models, _told_models
+    from wardround.report.html import own_models, told_models
 
-    return _told_models(found.facts(found.lead)) if found.comparison is None else _own_models(found.comparison)
+    return told_models(found.facts(found.lead)) if found.comparison is None else own_models(found.comparison)
 
 
 def _hospitals(found: Results) -> Told:

@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Callable
 
 from PySide6.QtCore import Qt
-from PySide6.QtWidgets import QPushButton, QVBoxLayout, QWidget
+from PySide6.QtWidgets import QHBoxLayout, QPushButton, QVBoxLayout, QWidget
 
 from wardround.app.theme import theme
 from wardround.app.widgets.text import label
@@ -21,7 +21,11 @@ class Empty(QWidget):
         self._label.setMaximumWidth(theme().px(560))
         column = QVBoxLayout(self)
         column.addStretch(1)
-        column.addWidget(self._label, 0, Qt.AlignmentFlag.AlignHCenter)
+        row = QHBoxLayout()  # between stretches a text that breaks into lines gets the height it needs
+        row.addStretch(0)
+        row.addWidget(self._label, 1)
+        row.addStretch(0)
+        column.addLayout(row)
         if button_text:
             button = QPushButton(button_text)
             button.setObjectName("empty.action")
