@@ -126,6 +126,8 @@ def test_values_that_would_not_go_with_the_plan_say_why() -> None:
     assert "draws masks" in blocked["model.name", "unet"]
     assert "at least 7 sites" in blocked["aggregation.rule", "bulyan"]  # of five
     assert not {("aggregation.rule", "median"), ("strategy.name", "finetune"), ("model.name", "cnn")} & blocked.keys()
+    guarded = judged(chosen(PLAN, "aggregation.rule", "median").text).blocked
+    assert not {("aggregation.rule", "mean"), ("aggregation.rule", "norm-bound")} & guarded.keys()
     private = judged(PLAN.with_key("privacy.unit", "image").text).blocked
     assert "gradients" in private["strategy.name", "scaffold"]
 

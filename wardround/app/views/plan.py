@@ -123,10 +123,11 @@ def _with(plan: Plan, key: str, value: Any) -> dict[str, Any]:
     record = plan.model_dump()
     section, _, name = key.partition(".")
     record[section] = {name: value} if key in NAMED else {**record[section], name: value}
-    if key == "aggregation.rule" and value != "mean":
+    if key == "aggregation.rule" and value in FREE:
+        record["aggregation"].update(attackers=0)
+    elif key == "aggregation.rule":
         num, names = plan.sites.known or MANY, plan.sites.names or ("site-1",)
-        record["aggregation"].update(attackers=plan.aggregation.attackers if value in FREE else max(1, plan.aggregation.attackers),
-                                     root=plan.aggregation.root or names[0])
+        record["aggregation"].update(attackers=max(1, plan.aggregation.attackers), root=plan.aggregation.root or names[0])
         record["cohort"].update(min_sites=num, fraction=1.0)
     if key == "strategy.name":
         record[section].update({name: 1 for name, (_, default) in _fields(value).items() if default is dataclasses.MISSING})
