@@ -6,7 +6,7 @@ from typing import Any
 
 import pytest
 
-from wardround.app.views.live import Lane, Live, LiveRun
+from wardround.app.views.live import Lane, Live, LiveRun, last_words, live_of
 from wardround.core.events import Event, Note, Progress, RoundFinished, RunFinished, RunStarted, SiteStep, Stage, WorkerRestarted
 from wardround.runs.journal import Journal
 
@@ -123,8 +123,20 @@ def test_a_journal_tells_rounds_and_who_took_part(tmp_path: Path) -> None:
         journal.close()
     run = Live.of_journal(tmp_path / "one" / "journal.jsonl").runs["one"]
     assert states(run) == {**dict.fromkeys(SITES, "done"), "west": "failed"}
-    assert list(Live.of_results(tmp_path).runs) == ["one", "two"]
-    assert list(Live.of_results(tmp_path / "two").runs) == ["two"]
+    assert list(live_of(tmp_path).runs) == ["one", "two"]
+    assert list(live_of(tmp_path / "two").runs) == ["two"]
+
+
+def test_a_round_is_told_in_words() -> None:
+    run = live_at(0.0, ended(1, val={"balanced_accuracy": 0.8}, failed={"west": "no images"}))
+    assert run.in_words(1) == "loss 1.000, val balanced_accuracy 0.800, without west"
+    assert run.in_words(2) == ""
+
+
+def test_last_words_are_the_error_or_the_last_lines() -> None:
+    assert last_words("Decoding\nerror: /no: nothing there.\nChoose another.\n\n") == "error: /no: nothing there.\nChoose another."
+    assert last_words("one\ntwo\nthree\nfour\n") == "two\nthree\nfour"
+    assert last_words("") == ""
 
 
 def test_two_hundred_rounds_of_twenty_sites_are_taken_in_at_once() -> None:

@@ -12,7 +12,7 @@ from typing import Literal
 import numpy as np
 
 from wardround.core.events import Event, Note, Progress, RoundFinished, RunFinished, RunStarted, SiteStep, WorkerRestarted
-from wardround.core.wording import sentence
+from wardround.core.wording import RoundFacts, sentence
 from wardround.runs import journal
 
 State = Literal["waiting", "training", "sending", "late", "done", "failed"]
@@ -21,6 +21,7 @@ Curve = Literal["train_loss", "val_loss", "metric"]
 LATE_TIMES, LATE_S = 3.0, 5.0  # late: at work for this many times what the others took, and at least so long
 RECENT = 5  # rounds whose time foretells the time of the next
 MOST_NOTES = 500
+LAST_LINES = 3
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -99,6 +100,14 @@ class LiveRun:
         return known[:, 0], known[:, 1]
 
 
+    def in_words(self, number: int) -> str:
+        """What a round came to; "" of one that is not there."""
+        facts = RoundFacts()
+        if self.started is not None:
+            facts.begin(self.started)
+        told = next((event for event in self.rounds if event.round == number), None)
+        return "" if told is None else facts.of(told)
+
     def feed(self, event: Event) -> None:
         """Take in an event of this run."""
         match event:
@@ -171,14 +180,6 @@ class Live:
         live.feed(journal.read(path))
         return live
 
-    @classmethod
-    def of_results(cls, folder: Path) -> Live:
-        """Of the folder of a run, or of a comparison with its runs: what their journals tell."""
-        live = cls()
-        for path in [folder / "journal.jsonl", *sorted(folder.glob("*/journal.jsonl"))]:
-            live.feed(journal.read(path))
-        return live
-
     def feed(self, events: Iterable[Event]) -> None:
         """Take in events, in the order in which they happened."""
         for event in events:
@@ -201,6 +202,21 @@ class Live:
     def _note(self, text: str) -> None:
         if text and self.notes[-1:] != [text]:
             self.notes = [*self.notes[1 - MOST_NOTES :], text]
+
+
+def live_of(folder: Path) -> Live:
+    """Of the folder of a run, or of a comparison with its runs: what their journals tell."""
+    live = Live()
+    for path in [folder / "journal.jsonl", *sorted(folder.glob("*/journal.jsonl"))]:
+        live.feed(journal.read(path))
+    return live
+
+
+def last_words(output: str) -> str:
+    """What a command that ended early said about it: its error, or its last lines."""
+    lines = [line for line in output.splitlines() if line.strip()]
+    last = next((index for index in range(len(lines) - 1, -1, -1) if lines[index].startswith("error: ")), -LAST_LINES)
+    return "\n".join(lines[last:])
 
 
 def _value(event: RoundFinished, what: Curve, metric: str, site: str | None) -> float | None:

@@ -80,10 +80,12 @@ class Curves(Drawing):
             self._legend = self.addLegend(offset=(-8, 8), labelTextColor=theme().colour("text"), brush=theme().colour("panel"),
                                           pen=theme().colour("line"), labelTextSize=f"{self._font.pointSizeF():.1f}pt")
         self._told: list[str] = []
+        self.clear = self._wipe  # PlotWidget gives every instance its plot's own, which would hide a method of that name
 
-    def clear(self) -> None:
-        super().clear()
+    def _wipe(self) -> None:
+        self.getPlotItem().clear()
         self._told = []
+        self.setAccessibleDescription("")
         if self._legend is not None:
             self._legend.clear()
 
