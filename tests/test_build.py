@@ -53,6 +53,11 @@ def test_strategy_settings_come_from_the_plan() -> None:
     assert strategy.mu == 0.3
 
 
+def test_a_setting_that_a_strategy_needs_is_named() -> None:
+    with pytest.raises(PlanError, match=r"'finetune' needs strategy\.after"):
+        build_strategy(plan(strategy={"name": "finetune"}))
+
+
 def test_a_setting_that_a_strategy_does_not_have_is_named() -> None:
     with pytest.raises(PlanError, match="'fedprox' has no setting 'mue'"):
         build_strategy(plan(strategy={"name": "fedprox", "mue": 0.3}))

@@ -305,15 +305,18 @@ def arithmetic_of(plan: Plan) -> Arithmetic:
 
 
 def build_strategy(plan: Plan) -> Strategy:
-    """The strategy with its settings; PlanError names a setting it does not have."""
+    """The strategy with its settings; PlanError names a setting it does not have, or one it needs and was not given."""
     kind = STRATEGIES.find(plan.strategy.name)
     settings = plan.strategy.arguments()
     if dataclasses.is_dataclass(kind):
-        known = [field.name for field in dataclasses.fields(kind) if field.name not in ("recipe", "lr_factor", "combine")]
+        own = {field.name: field for field in dataclasses.fields(kind) if field.name not in ("recipe", "lr_factor", "combine")}
         for name in settings:
-            if name not in known:
-                raise PlanError(f"strategy '{plan.strategy.name}' has no setting '{name}'.{suggestion(name, known)} "
-                                f"It has: {', '.join(known) or 'none'}.")
+            if name not in own:
+                raise PlanError(f"strategy '{plan.strategy.name}' has no setting '{name}'.{suggestion(name, list(own))} "
+                                f"It has: {', '.join(own) or 'none'}.")
+        for name, field in own.items():
+            if name not in settings and field.default is dataclasses.MISSING and field.default_factory is dataclasses.MISSING:
+                raise PlanError(f"strategy '{plan.strategy.name}' needs strategy.{name}, which has no default. Set it in the plan.")
     factor = partial(lr_factor, plan)
     return kind(recipe=plan.recipe, lr_factor=factor, **settings, **_combine_of(plan, kind))  # type: ignore[no-any-return]
 

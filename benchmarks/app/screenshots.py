@@ -31,7 +31,7 @@ LONGEST_S = 300.0  # that anything is waited for
 PRIVATE = ("chest-xray-pneumonia", "name=chest-private", "data.phantoms=900", "data.size=32", "sites.num=4", "rounds.num=24",
            "model.name=cnn", "model.width=16", "recipe.lr=0.2", "recipe.batch_size=64", "recipe.local_steps=2", "recipe.local_epochs=0.25",
            "augment.rotate_deg=0", "privacy.unit=image", "privacy.epsilon=8.0")
-BRAINS = ("lgg-mri", "data.phantoms=90", "data.size=64", "rounds.num=12")
+BRAINS = ("lgg-mri", "data.phantoms=300", "data.size=64", "rounds.num=12")
 
 
 def main() -> None:

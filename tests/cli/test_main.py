@@ -29,12 +29,11 @@ Run = Callable[..., int]
 
 def test_the_commands_of_this_release_are_there() -> None:
     assert {" ".join(path) for path in COMMANDS} == {
-        "demo", "run", "compare", "contrast", "phantom", "sites", "predict", "report", "doctor", "app", "explain", "forecast", "data list", "data inspect",
-        "data check", "data fetch", "data convert", "strategies",
-        "audit", "audit-log verify", "audit-log show", "audit-log egress", "study new",
-        "study admit", "study revoke", "study plan", "study start", "study status", "study pause", "study stop", "study resume",
-        "study results", "site join", "site ready", "site approve", "site withdraw", "site plan", "site limits", "site start",
-        "site status"}
+        "app", "audit", "audit-log egress", "audit-log show", "audit-log verify", "compare", "contrast", "data check", "data convert",
+        "data fetch", "data inspect", "data list", "demo", "doctor", "explain", "forecast", "phantom", "predict", "report", "run",
+        "site approve", "site join", "site limits", "site plan", "site ready", "site start", "site status", "site withdraw", "sites",
+        "strategies", "study admit", "study new", "study pause", "study plan", "study results", "study resume", "study revoke",
+        "study start", "study status", "study stop"}
 
 
 @pytest.mark.parametrize("path", list(COMMANDS), ids=" ".join)

@@ -150,6 +150,7 @@ QTableView:focus, QListView:focus { border: 2px solid %(accent)s; }
 QHeaderView::section { background: %(panel)s; color: %(muted)s; border: none; border-bottom: 1px solid %(line)s; padding: %(p6)s %(p8)s;
   font-weight: 600; }
 QHeaderView { background: %(panel)s; border: none; }
+QTableView::item { padding: 0 %(p6)s; }
 QTableCornerButton::section { background: %(panel)s; border: none; }
 QProgressBar { background: %(window)s; border: 1px solid %(line)s; border-radius: %(p4)s; text-align: center; min-height: %(p14)s; }
 QProgressBar::chunk { background: %(accent)s; border-radius: %(p2)s; }

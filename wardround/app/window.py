@@ -7,7 +7,7 @@ from collections.abc import Callable
 from functools import partial
 from pathlib import Path
 
-from PySide6.QtCore import Qt, QTimer
+from PySide6.QtCore import QSize, Qt, QTimer
 from PySide6.QtGui import QAction, QActionGroup, QCloseEvent, QKeySequence
 from PySide6.QtWidgets import (
     QApplication,
@@ -65,6 +65,7 @@ class MainWindow(QMainWindow):
         for number, (key, name) in enumerate(self._names().items(), start=1):
             item = QListWidgetItem(name)
             item.setData(Qt.ItemDataRole.UserRole, key)
+            item.setSizeHint(QSize(0, theme().px(36)))
             item.setToolTip(f"Ctrl+{number % 10}")
             self._navigation.addItem(item)
         self._navigation.currentRowChanged.connect(lambda row: self.show_page(list(PAGES)[row]))
