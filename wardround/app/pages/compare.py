@@ -34,7 +34,7 @@ FOLDER = Qt.ItemDataRole.UserRole
 LABEL = Qt.ItemDataRole.UserRole + 1
 VERDICT = 3  # column of the paired table
 ROLES = {"better": "good", "worse": "bad"}
-MOST_BESIDE = 6  # columns of numbers that fit beside each other
+MOST_BESIDE = 5  # columns of numbers that fit beside each other
 
 
 class ComparePage(Page):
@@ -263,8 +263,8 @@ class _Inside(QWidget):
 
 
 def _show_whole(table: TableView, grid: Grid, marked: Mapping[tuple[int, int], str] | None = None) -> None:
-    """All rows at once: the page scrolls, not the table. Numbers stand together at the right."""
+    """All rows at once: the page scrolls, not the table. Columns of numbers share the width."""
     table.show_grid(grid, marked)
     table.setMinimumHeight(table.maximumHeight())
     if grid.is_numeric(len(grid.columns) - 1) and len(grid.columns) <= MOST_BESIDE:
-        table.horizontalHeader().setSectionResizeMode(0, QHeaderView.ResizeMode.Stretch)
+        table.horizontalHeader().setSectionResizeMode(QHeaderView.ResizeMode.Stretch)

@@ -25,7 +25,7 @@ from wardround.app.widgets.text import Look, heading, label, muted
 
 LOOKS: Mapping[str, Look] = {"leaks": "bad", "resists": "good", "inconclusive": "caution"}  # of verdicts; the words stand beside it
 VERDICT = 1  # column of the table of verdicts
-MOST_BESIDE = 8  # columns of numbers that fit beside each other
+MOST_BESIDE = 5  # columns of numbers that fit beside each other
 
 
 class SecurityPage(Page):
@@ -318,4 +318,4 @@ def _show_whole(table: TableView, grid: Grid, kinds: Sequence[str] = ()) -> None
     table.show_grid(grid, {(row, VERDICT): LOOKS[kind] for row, kind in enumerate(kinds) if kind in LOOKS})
     table.setMinimumHeight(table.maximumHeight())
     if grid.is_numeric(len(grid.columns) - 1) and len(grid.columns) <= MOST_BESIDE:
-        table.horizontalHeader().setSectionResizeMode(0, QHeaderView.ResizeMode.Stretch)
+        table.horizontalHeader().setSectionResizeMode(QHeaderView.ResizeMode.Stretch)

@@ -21,9 +21,10 @@ if TYPE_CHECKING:
 
 LETTERS = "ABCDEFGH"  # runs that are compared at most
 FIRST, SECOND = "first", "second"
+FIRST_ARMS = ("federated", "pooled")  # of a comparison's runs, the ones that are compared first
 UNSET = "not set"
-SAME_PLAN = "The plans are the same in every key."
-NOT_COMPARED = frozenset({"title"})  # of the plan's keys
+SAME_PLAN = "The plans are the same in every key that results depend on."
+NOT_COMPARED = frozenset({"title", "engine.workers"})  # of the plan's keys: results do not depend on them
 
 
 @dataclass(frozen=True)
@@ -120,7 +121,9 @@ def _finished(folder: Path) -> Iterator[Path]:
     if (folder / "scores.json").exists():
         yield folder
     elif folder.is_dir():
-        yield from (path.parent for path in sorted(folder.glob("*/scores.json")))
+        found = [path.parent for path in sorted(folder.glob("*/scores.json"))]
+        yield from sorted(found, key=lambda run: next((place for place, arm in enumerate(FIRST_ARMS) if run.name.startswith(arm)),
+                                                      len(FIRST_ARMS)))
 
 
 def _labels(runs: Sequence[Path]) -> list[str]:
