@@ -85,7 +85,6 @@ class StartPage(Page):
         run, own = QPushButton(self.tr("&Try the demo")), QPushButton(self.tr("With a &folder of images\N{HORIZONTAL ELLIPSIS}"))
         run.setObjectName("start.demo")
         run.setProperty("look", "main")
-        run.setMinimumHeight(theme().px(44))
         run.clicked.connect(lambda: self._demo(None))
         own.setObjectName("start.demo_folder")
         own.clicked.connect(self._demo_on_folder)
@@ -96,7 +95,6 @@ class StartPage(Page):
     def _open_panel(self) -> QFrame:
         plan, run = QPushButton(self.tr("&Open a plan\N{HORIZONTAL ELLIPSIS}")), QPushButton(self.tr("Open a &run\N{HORIZONTAL ELLIPSIS}"))
         plan.setObjectName("start.open_plan")
-        plan.setMinimumHeight(theme().px(44))
         plan.clicked.connect(self._ask_plan)
         run.setObjectName("start.open_run")
         run.clicked.connect(self._ask_run)
