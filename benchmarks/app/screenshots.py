@@ -17,7 +17,7 @@ from pathlib import Path
 os.environ.setdefault("QT_QPA_PLATFORM", "offscreen")
 
 from PySide6.QtCore import QCoreApplication, Qt
-from PySide6.QtWidgets import QApplication, QComboBox, QPushButton, QTabWidget, QWidget
+from PySide6.QtWidgets import QApplication, QPushButton, QTabWidget, QWidget
 
 from wardround.app.desk import Desk
 from wardround.app.main import make_app
@@ -159,10 +159,10 @@ class Camera:
         self.take("report", 4)
         run = job.results / "federated-seed0"
         self.window.desk.open_run(run)
-        picture = next((self.window.desk.workspace / "phantoms").glob("*/*/*.png"), None) or phantom(self.window.desk.workspace)
+        picture = phantom(self.window.desk.workspace)
         page = self.go("predict")
         self.settle()
-        page.answer([picture])
+        page.predict([picture])
         self.settle()
         self.click("predict.look")
         self.take("predict", 2)
@@ -183,8 +183,10 @@ class Camera:
 def phantom(folder: Path) -> Path:
     """A synthetic brain slice that no training has seen."""
     target = folder / "phantoms" / "brain"
-    subprocess.run([sys.executable, "-m", "wardround", "phantom", "brain-tumour-mri", str(target), "--num", "30", "--seed", "9"], check=True)
-    return sorted(path for path in target.rglob("*") if "glioma" in str(path) and path.is_file())[0]
+    if not target.exists():
+        command = ["phantom", "brain-tumour-mri", str(target), "--num", "30", "--seed", "9"]
+        subprocess.run([sys.executable, "-m", "wardround", *command], check=True)
+    return min(path for path in target.rglob("*") if "glioma" in str(path) and path.is_file())
 
 
 if __name__ == "__main__":
