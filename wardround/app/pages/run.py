@@ -20,7 +20,7 @@ from wardround.app.widgets.text import heading
 from wardround.errors import WardroundError
 
 TICK_MS = 1000  # between looks at the clock: a site becomes late without an event
-LIST = 208  # width
+LIST = 184  # width
 
 
 class RunPage(Page):

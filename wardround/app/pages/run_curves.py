@@ -118,6 +118,8 @@ class RunCurves(QWidget):
     def _title(self, metric: str, loss: str) -> None:
         name = metric.replace("_", " ").capitalize()
         score = self.tr("{} on validation images").format(name)
+        for plot in (self._loss, self._score):
+            plot.getPlotItem().legend.setVisible(plot in self._told)
         self._loss.labels(loss, self.tr("Round"), self.tr("Loss"))
         self._score.labels(score if self._score in self._told else self.tr("{}: not scored yet").format(name), self.tr("Round"),
                            metric.replace("_", " "))

@@ -6,7 +6,7 @@ from collections.abc import Callable
 
 from PySide6.QtCore import Signal
 from PySide6.QtGui import QTextCursor
-from PySide6.QtWidgets import QFrame, QHBoxLayout, QPlainTextEdit, QProgressBar, QPushButton, QTabBar, QVBoxLayout, QWidget
+from PySide6.QtWidgets import QFrame, QHBoxLayout, QPlainTextEdit, QProgressBar, QPushButton, QSizePolicy, QTabBar, QVBoxLayout, QWidget
 
 from wardround.app.pages.run_curves import RunCurves
 from wardround.app.runner import Job
@@ -45,8 +45,9 @@ class JobView(QWidget):
         column.addLayout(self._preparing())
         column.addWidget(self._tabs)
         column.addWidget(self._rounds())
-        column.addWidget(self._curves, 1)
+        column.addWidget(self._curves, 99)
         column.addWidget(self._log)
+        column.addStretch(1)
 
     def show_job(self, job: Job, live: Live) -> None:
         """Show a job as it is now; cheap where little has changed. live: what is known of its runs."""
@@ -122,6 +123,7 @@ class JobView(QWidget):
         text = run.in_words(number)
         self._round.setText(self.tr("Round {} of {}: {}").format(number, run.num_rounds, text) if text
                             else self.tr("Round {} of {}").format(run.round, run.num_rounds))
+        self._round.setToolTip(self._round.text())
 
     def _time_left(self, run: LiveRun | None) -> str:
         if run is None or run.left_s is None or run.left_s < 1:
@@ -169,8 +171,7 @@ class JobView(QWidget):
             self._stage_bar.setValue(event.done)
         elif is_waiting:
             self._stage.setText(self.tr("Starting"))
-            self._stage_bar.setRange(0, 1)
-            self._stage_bar.setValue(0)
+            self._stage_bar.setRange(0, 0)
 
     def _show_tabs(self) -> None:
         names = list(self._live.runs)
@@ -219,7 +220,7 @@ class JobView(QWidget):
         self._state.setObjectName("run.state")
         row = QHBoxLayout()
         row.setSpacing(theme().px(12))
-        for widget in (self._title, self._state, self._left):
+        for widget in (self._title, self._state):
             row.addWidget(widget)
         row.addStretch(1)
         for button in self._buttons.values():
@@ -229,6 +230,7 @@ class JobView(QWidget):
     def _preparing(self) -> QHBoxLayout:
         self._failure.setObjectName("run.failure")
         self._stage.setObjectName("run.stage")
+        self._stage_bar.setFormat("%v / %m")
         self._stage_bar.setAccessibleName(self.tr("Progress"))
         row = QHBoxLayout()
         row.addWidget(self._stage)
@@ -252,6 +254,11 @@ class JobView(QWidget):
         self._frame.setProperty("look", "panel")
         column = QVBoxLayout(self._frame)
         column.setContentsMargins(theme().px(14), theme().px(6), theme().px(14), theme().px(10))
-        for widget in (self._timeline, self._round, LanesRoom(self._lanes, LANES)):
-            column.addWidget(widget)
+        told = QHBoxLayout()
+        self._round.setSizePolicy(QSizePolicy.Policy.Ignored, QSizePolicy.Policy.Fixed)  # many sites may have failed in it
+        told.addWidget(self._round, 1)
+        told.addWidget(self._left)
+        column.addWidget(self._timeline)
+        column.addLayout(told)
+        column.addWidget(LanesRoom(self._lanes, LANES))
         return self._frame

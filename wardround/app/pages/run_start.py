@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from PySide6.QtCore import Qt, Signal
-from PySide6.QtWidgets import QComboBox, QFrame, QHBoxLayout, QPushButton, QSpinBox, QWidget
+from PySide6.QtWidgets import QComboBox, QFrame, QHBoxLayout, QPushButton, QSizePolicy, QSpinBox, QWidget
 
 from wardround.app.desk import ARMS
 from wardround.app.theme import theme
@@ -13,6 +13,7 @@ from wardround.app.widgets.text import heading, label
 
 ALL = "all"
 MOST_SEEDS = 20
+SHORTEST, WIDEST = 16, 340  # of the choice of arms: letters at least, pixels at most
 
 
 class StartBar(QFrame):
@@ -30,6 +31,10 @@ class StartBar(QFrame):
         for value, text in ((ALL, self.tr("Compare: together, pooled, each site alone")), (ARMS[0], self.tr("Sites together (federated)")),
                             (ARMS[1], self.tr("All images in one place (pooled)")), (ARMS[2], self.tr("One site alone (local)"))):
             self._arm.addItem(text, value)
+        self._arm.setSizeAdjustPolicy(QComboBox.SizeAdjustPolicy.AdjustToMinimumContentsLengthWithIcon)
+        self._arm.setMinimumContentsLength(SHORTEST)
+        self._arm.setMaximumWidth(theme().px(WIDEST))
+        self._arm.setSizePolicy(QSizePolicy.Policy.Expanding, QSizePolicy.Policy.Fixed)
         self._site.setEditable(True)
         self._seeds.setRange(1, MOST_SEEDS)
         for widget, key, told in ((self._arm, "run.arm", self.tr("What to train")),
@@ -50,7 +55,7 @@ class StartBar(QFrame):
         row.addWidget(self._plan)
         row.addStretch(1)
         for widget in (self._labels["train"], self._arm, self._site, self._labels["seeds"], self._seeds, self._start):
-            row.addWidget(widget)
+            row.addWidget(widget, 9 if widget is self._arm else 0)
         self._arm.currentIndexChanged.connect(self._choose)
         self._site.currentTextChanged.connect(self.changed)
         self._seeds.valueChanged.connect(self.changed)

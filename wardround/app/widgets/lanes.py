@@ -18,7 +18,7 @@ SIGNS: dict[str, tuple[str, Look]] = {
     "paused": ("\N{DOUBLE VERTICAL LINE}", "caution"), "stopping": ("\N{HORIZONTAL ELLIPSIS}", "muted"),
     "stopped": ("\N{BLACK SQUARE}", "muted"), "running": ("\N{BLACK RIGHT-POINTING TRIANGLE}", ""), "finished": ("\N{CHECK MARK}", "good")}
 SWATCH = 10
-NAME, STATE, BAR, FACT = 120, 92, 120, 150  # widths at least
+NAME, STATE, BAR, FACT = 84, 88, 56, 116  # widths at least
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -83,14 +83,16 @@ class LanesRoom(QScrollArea):
         self.setFrameShape(QFrame.Shape.NoFrame)
         self.setHorizontalScrollBarPolicy(Qt.ScrollBarPolicy.ScrollBarAlwaysOff)
         self.setWidget(lanes)
-        for ground in (self.viewport(), lanes):
+        for ground in (self, self.viewport(), lanes):
             ground.setAutoFillBackground(False)  # what lies below shows
+            ground.setStyleSheet(".LanesRoom, .QWidget, .Lanes { background: transparent; }")
+        self._lanes = lanes
         lanes.installEventFilter(self)
 
     def eventFilter(self, watched: QObject, event: QEvent) -> bool:
         """Grow and shrink with the lanes."""
-        if event.type() == QEvent.Type.LayoutRequest and watched is self.widget():
-            self.setFixedHeight(min(theme().px(self._highest), self.widget().sizeHint().height() + 2))
+        if event.type() == QEvent.Type.LayoutRequest and watched is self._lanes:
+            self.setFixedHeight(min(theme().px(self._highest), self._lanes.sizeHint().height() + 2))
         return super().eventFilter(watched, event)
 
 
