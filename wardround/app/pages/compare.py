@@ -193,6 +193,7 @@ class _Found(QScrollArea):
         drawn = QHBoxLayout()
         for curves in self._curves:
             curves.is_integer()
+            curves.setMaximumHeight(theme().px(380))
             drawn.addWidget(curves)
         for part in (self._caution, self._runs, heading(self.tr("What they reached")), self._results, self._results_caption,
                      self._paired_heading, self._note, self._paired, self._paired_caption, heading(self.tr("In what their plans differ")),

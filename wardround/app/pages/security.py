@@ -145,6 +145,7 @@ class _Privacy(_Part):
         self._text.setObjectName("security.promises")
         self._curves, self._table = Curves(height=280), self.table("security.epsilon", self.tr("Epsilon by hospital"))
         self._curves.is_integer()
+        self._curves.setMaximumHeight(theme().px(340))
         self._curves.setObjectName("security.epsilon_curves")
         for part in (self._none, self._spent, self._curves, self._text, self._table, self._caption):
             self.column.addWidget(part)
@@ -171,7 +172,9 @@ class _Privacy(_Part):
         if budget is None or not curves:
             return
         self._curves.clear()
-        self._curves.labels(self.tr("Epsilon by round"), self.tr("round"), self.tr("epsilon"))
+        is_part = len(curves) < len(budget.grid.rows)
+        title = self.tr("Epsilon by round, of the hospitals that spent most") if is_part else self.tr("Epsilon by round")
+        self._curves.labels(title, self.tr("round"), self.tr("epsilon"))
         last = max(float(curve.rounds[-1]) for curve in curves)
         self._curves.line(self.tr("budget"), [0, last], [budget.epsilon, budget.epsilon], 7, dashed=True, thin=True)
         for number, curve in enumerate(curves):
@@ -193,6 +196,7 @@ class _Apart(_Part):
         self._verdict.setObjectName("security.no_verdict")
         self._curves, self._table = Curves(height=280), self.table("security.apart", self.tr("Distance by hospital"))
         self._curves.is_integer()
+        self._curves.setMaximumHeight(theme().px(340))
         for part in (self._none, self._verdict, self._curves, self._table, self._caption):
             self.column.addWidget(part)
 
@@ -203,7 +207,10 @@ class _Apart(_Part):
         if apart is None:
             return
         self._curves.clear()
-        self._curves.labels(self.tr("Distance from what was accepted, by round"), self.tr("round"), self.tr("1 is the middle hospital"))
+        is_part = len(apart.curves) < len(apart.grid.rows)
+        title = (self.tr("Distance from what was accepted, by round, of those that stood most apart") if is_part else
+                 self.tr("Distance from what was accepted, by round"))
+        self._curves.labels(title, self.tr("round"), self.tr("1 is the middle hospital"))
         last = max(float(curve.rounds[-1]) for curve in apart.curves)
         self._curves.limits(x=(0, 1.2 * last))
         self._curves.addItem(pg.InfiniteLine(1, angle=0, pen=pg.mkPen(theme().colour("muted"), style=Qt.PenStyle.DashLine)))
