@@ -74,7 +74,8 @@ class JobView(QWidget):
         """Show the chosen run: rounds, lanes, curves."""
         job, run = self._job, self._chosen()
         self._timeline.setVisible(run is not None)
-        self._round.setVisible(run is not None)
+        for widget in (self._round, self._left):
+            widget.setVisible(run is not None)
         self._left.setText(self._time_left(run) if job is not None and job.state == "running" else "")
         if job is None:
             return
@@ -113,7 +114,7 @@ class JobView(QWidget):
     def _run_row(self, run: LiveRun, index: int, job: Job) -> LaneRow:
         state = "finished" if run.finished else job.state if job.state != "finished" else "stopped"
         done = run.rounds[-1].round if run.rounds else 0
-        facts = [self.tr("{} of {} rounds").format(done, run.num_rounds)]
+        facts = [self.tr("{} of {}").format(done, run.num_rounds)]
         _, scores = run.curve("metric")
         if len(scores):
             facts.append(f"{scores[-1]:.3f}")

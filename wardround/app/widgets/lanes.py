@@ -18,7 +18,7 @@ SIGNS: dict[str, tuple[str, Look]] = {
     "paused": ("\N{DOUBLE VERTICAL LINE}", "caution"), "stopping": ("\N{HORIZONTAL ELLIPSIS}", "muted"),
     "stopped": ("\N{BLACK SQUARE}", "muted"), "running": ("\N{BLACK RIGHT-POINTING TRIANGLE}", ""), "finished": ("\N{CHECK MARK}", "good")}
 SWATCH = 10
-NAME, STATE, BAR, FACT = 84, 88, 56, 116  # widths at least
+NAME, STATE, BAR, FACT = 84, 88, 40, 104  # widths at least
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -122,6 +122,7 @@ class _Lane:
         before, self._row = self._row, row
         sign, look = SIGNS[row.state]
         self._name.setText(row.name)
+        self._name.setToolTip(row.name)
         self._state.setText(f"{sign} {word}")
         if before is None or before.state != row.state:
             set_look(self._state, look)
