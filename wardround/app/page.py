@@ -14,6 +14,7 @@ from PySide6.QtWidgets import QFrame, QHBoxLayout, QLabel, QLineEdit, QProgressB
 
 from wardround.app.aside import Request
 from wardround.app.desk import Desk
+from wardround.app.language import said
 from wardround.app.theme import theme
 from wardround.app.widgets.banner import Banner
 from wardround.app.widgets.text import heading, muted
@@ -136,7 +137,7 @@ class _Working(QFrame):
 
     def tell(self, event: Event) -> None:
         if isinstance(event, Progress) and shiboken6.isValid(self):
-            self._label.setText(stage(event))
+            self._label.setText(said(stage(event)))
             self._bar.setRange(0, max(1, event.total))
             self._bar.setValue(event.done)
 

@@ -115,7 +115,7 @@ class FindingsTab(QStackedWidget):
         for row, matter in enumerate(sorted(checked.matters, key=lambda one: ("bad", "caution", "good").index(one.level))):
             self._add(row, matter)
         _show_whole(self.leaks, checked.leaks)
-        self._leaks_caption.setText(checked.leaks.caption)
+        self._leaks_caption.setText(said(checked.leaks.caption))
         _show_whole(self.examples, checked.examples)
         for widget in (self._leaks_title, self.leaks, self._leaks_caption):
             widget.setVisible(bool(checked.leaks.rows))
@@ -184,7 +184,7 @@ class SplitTab(QWidget):
                 widget.setVisible(grid is not None and bool(grid.rows))
             if grid is not None:
                 _show_whole(table, grid)
-                caption.setText(grid.caption)
+                caption.setText(said(grid.caption))
         problem = "" if checked is None else checked.problem
         self._problem.setText(problem or self.tr("How this plan splits the images is known once they are checked."))
         set_look(self._problem, "bad" if problem else "muted")

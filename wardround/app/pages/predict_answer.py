@@ -39,7 +39,7 @@ class AnswerPanel(QWidget):
         self._model = facts
         self._answers.hide()
         self._facts.show_facts(dict(facts.facts))
-        self._notes.setText("\n".join(facts.notes))
+        self._notes.setText("\n".join(map(said, facts.notes)))
 
     def show_answer(self, answer: Answer) -> None:
         """Say what the model answers for an image."""

@@ -20,6 +20,7 @@ from PySide6.QtWidgets import (
 )
 
 from wardround.app.desk import Desk
+from wardround.app.language import said
 from wardround.app.page import Page
 from wardround.app.pages.results_curves import CurvesTab, TrainingTab
 from wardround.app.pages.results_decisions import CalibrationTab, ConfusionTab
@@ -80,13 +81,13 @@ class ResultsPage(Page):
         self._recent.setAccessibleName(self.tr("Runs and comparisons that were opened lately"))
         self._recent.setMinimumWidth(theme().px(300))
         self._recent.activated.connect(lambda place: self.desk.open_run(Path(self._recent.itemData(place))))
-        said = QLabel(self.tr("&Shown"))
-        said.setBuddy(self._recent)
+        name = QLabel(self.tr("&Shown"))
+        name.setBuddy(self._recent)
         button = QPushButton(self.tr("&Open folder\N{HORIZONTAL ELLIPSIS}"))
         button.setObjectName("results.open")
         button.clicked.connect(self._choose_folder)
         row = QHBoxLayout()
-        for widget in (said, self._recent, button):
+        for widget in (name, self._recent, button):
             row.addWidget(widget)
         row.addStretch(1)
         return row
@@ -110,14 +111,14 @@ class ResultsPage(Page):
         self._corner = QWidget()
         corner = QHBoxLayout(self._corner)
         corner.setContentsMargins(0, 0, 0, theme().px(4))
-        said = QLabel(self.tr("&Model"))
+        name = QLabel(self.tr("&Model"))
         self.model = QComboBox()
         self.model.setObjectName("results.model")
         self.model.setAccessibleName(self.tr("Model that this tab is about"))
         self.model.setSizeAdjustPolicy(QComboBox.SizeAdjustPolicy.AdjustToContents)
         self.model.currentIndexChanged.connect(self._change_model)
-        said.setBuddy(self.model)
-        corner.addWidget(said)
+        name.setBuddy(self.model)
+        corner.addWidget(name)
         corner.addWidget(self.model)
         self.tabs.setCornerWidget(self._corner, Qt.Corner.TopRightCorner)
         for widget in (self.phantom, self.headline):
@@ -160,12 +161,12 @@ class ResultsPage(Page):
 
     def _show_finished(self, found: Opened) -> None:
         self.headline.setText(found.headline)
-        self._phantom_text.setText(f"\N{WARNING SIGN} {found.phantom}")
+        self._phantom_text.setText(f"\N{WARNING SIGN} {said(found.phantom)}")
         self.phantom.setVisible(bool(found.phantom))
         self.model.blockSignals(True)
         self.model.clear()
         for name, words in found.models:
-            self.model.addItem(words, name)
+            self.model.addItem(said(words), name)
         self.model.blockSignals(False)
         chosen = self.tabs.currentWidget()
         self.tabs.blockSignals(True)

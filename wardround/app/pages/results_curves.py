@@ -7,6 +7,7 @@ from collections.abc import Sequence
 
 from PySide6.QtWidgets import QComboBox, QHBoxLayout, QLabel, QVBoxLayout
 
+from wardround.app.language import said
 from wardround.app.page import Page
 from wardround.app.pages.results_tab import ARM_COLOURS, Tab, add_grid, tell
 from wardround.app.theme import theme
@@ -28,14 +29,14 @@ class CurvesTab(Tab):
     def __init__(self, page: Page) -> None:
         super().__init__(page)
         row = QHBoxLayout()
-        said = QLabel(self.tr("C&urves of"))
+        name = QLabel(self.tr("C&urves of"))
         self.label = QComboBox()
         self.label.setObjectName("results.label")
         self.label.setAccessibleName(self.tr("Class or finding whose curves are shown"))
         self.label.setSizeAdjustPolicy(QComboBox.SizeAdjustPolicy.AdjustToContents)
         self.label.currentIndexChanged.connect(self._ask)
-        said.setBuddy(self.label)
-        row.addWidget(said)
+        name.setBuddy(self.label)
+        row.addWidget(name)
         row.addWidget(self.label)
         row.addStretch(1)
         self.roc, self.precision = Curves(height=HEIGHT), Curves(height=HEIGHT)
@@ -74,7 +75,7 @@ class CurvesTab(Tab):
             self.page.ask(judged.curves, self.opened.folder, self.label.currentIndex(), done=self._show, key="curves")
 
     def _show(self, found: Judged) -> None:
-        self.why_not.setText(found.why_not)
+        self.why_not.setText(said(found.why_not))
         self.why_not.setVisible(bool(found.why_not))
         self.roc.clear()
         self.roc.setVisible(bool(found.roc))
@@ -95,7 +96,7 @@ class CurvesTab(Tab):
         """The shared models last, on top; hospitals alone share a name in the legend."""
         named: set[str] = set()
         for line in sorted(lines, key=lambda line: not line.is_thin):
-            name = self.tr("each hospital alone") if line.is_thin else line.name
+            name = self.tr("each hospital alone") if line.is_thin else said(line.name)
             plot.line("" if name in named else name, line.x, line.y, ARM_COLOURS.get(line.arm, GREY), thin=line.is_thin)
             named.add(name)
         if plot.plotItem.legend is not None:
@@ -158,4 +159,4 @@ class TrainingTab(Tab):
             is_named = len(thin) <= NAMED
             plot.line(line.name if is_named else "", line.x, line.y, place + 1 if is_named else GREY, thin=True)
         for line in (line for line in lines if not line.is_thin):
-            plot.line(line.name, line.x, line.y, 0, dashed=line.name != "training" and plot is self.loss)
+            plot.line(said(line.name), line.x, line.y, 0, dashed=line.name != "training" and plot is self.loss)

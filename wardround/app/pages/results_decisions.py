@@ -5,6 +5,7 @@ from __future__ import annotations
 from PySide6.QtCore import Qt
 from PySide6.QtWidgets import QComboBox, QHBoxLayout, QLabel, QVBoxLayout
 
+from wardround.app.language import said
 from wardround.app.page import Page
 from wardround.app.pages.results_tab import Tab, add_grid, tell
 from wardround.app.theme import theme
@@ -108,14 +109,14 @@ class CalibrationTab(Tab):
                           key="calibration")
 
     def _show(self, found: Calibration) -> None:
-        self.why_not.setText(found.why_not)
+        self.why_not.setText(said(found.why_not))
         self.why_not.setVisible(bool(found.why_not))
         self.plot.setVisible(bool(found.bins))
         self.forget(self._side)
         if found.bins:
             self.plot.show_bins([part.stated for part in found.bins], [part.observed for part in found.bins],
                                 [part.low for part in found.bins], [part.high for part in found.bins], heights=found.heights.tolist(),
-                                far=found.far, title=found.title)
+                                far=found.far, title=said(found.title))
             self._side.addWidget(muted(self.tr("On the dashed line, of images called with 80 % probability, 80 % are so. Below it the "
                                                "model is too sure of itself. Lines: 95 % intervals.")))
         tell(self._side, found.told)

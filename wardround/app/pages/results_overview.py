@@ -6,6 +6,7 @@ import numpy as np
 from PySide6.QtCore import Qt
 from PySide6.QtWidgets import QComboBox, QHBoxLayout, QVBoxLayout
 
+from wardround.app.language import said
 from wardround.app.pages.results_tab import Tab, add_grid, forest, tell, terms
 from wardround.app.theme import theme
 from wardround.app.views.results import Cost, Matrix, Pair
@@ -82,7 +83,7 @@ class OverviewTab(Tab):
     def _show_pair(self, pair: Pair) -> None:
         self.forget(self._of_pair)
         sign, look = VERDICTS.get(pair.verdict, ("=", "muted"))
-        verdict = label(f"{sign} {pair.name}: {pair.verdict}", look=look)  # type: ignore[arg-type]  # of the looks that there are
+        verdict = label(f"{sign} {pair.name}: {said(pair.verdict)}", look=look)  # type: ignore[arg-type]  # of the looks that there are
         verdict.setObjectName("results.verdict")
         self._of_pair.addWidget(verdict)
         if pair.forest.points:

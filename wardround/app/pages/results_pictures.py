@@ -6,6 +6,7 @@ import numpy as np
 from PySide6.QtCore import QSize
 from PySide6.QtWidgets import QCheckBox, QComboBox, QFrame, QHBoxLayout, QLabel, QPushButton, QVBoxLayout
 
+from wardround.app.language import said
 from wardround.app.page import Page
 from wardround.app.pages.results_tab import Tab, add_grid, tell
 from wardround.app.theme import theme
@@ -28,18 +29,18 @@ class SegmentationTab(Tab):
 
     def __init__(self, page: Page) -> None:
         super().__init__(page)
-        said = QLabel(self.tr("&Patient"))
+        name = QLabel(self.tr("&Patient"))
         self.patient = QComboBox()
         self.patient.setObjectName("results.patient")
         self.patient.setAccessibleName(self.tr("Patient whose segmentation is shown"))
         self.patient.setSizeAdjustPolicy(QComboBox.SizeAdjustPolicy.AdjustToContents)
         self.patient.currentIndexChanged.connect(self._show_patient)
-        said.setBuddy(self.patient)
+        name.setBuddy(self.patient)
         self.errors = QCheckBox(self.tr("Only &differences: missed, added, another class"))
         self.errors.setObjectName("results.differences")
         self.errors.toggled.connect(self._show_patient)
         row = QHBoxLayout()
-        for widget in (said, self.patient, self.errors):
+        for widget in (name, self.patient, self.errors):
             row.addWidget(widget)
         row.addStretch(1)
         self.why_not, self.caution = label("", look="caution"), label("", look="caution")
@@ -48,7 +49,7 @@ class SegmentationTab(Tab):
         self.viewer.setMinimumHeight(theme().px(430))
         self._below = QVBoxLayout()
         self._patients: tuple[Patient, ...] = ()
-        self._parts = [said, self.patient, self.errors, self.viewer]
+        self._parts = [name, self.patient, self.errors, self.viewer]
         self.column.addWidget(self.why_not)
         self.column.addLayout(row)
         self.column.addWidget(self.viewer)
@@ -66,7 +67,7 @@ class SegmentationTab(Tab):
     def _show(self, found: Segmented) -> None:
         self._patients = found.patients
         for text, widget in ((found.why_not, self.why_not), (found.caution, self.caution)):
-            widget.setText(text)
+            widget.setText(said(text))
             widget.setVisible(bool(text))
         for part in self._parts:
             part.setVisible(bool(found.patients))
@@ -163,7 +164,7 @@ class ErrorsTab(Tab):
     def _show(self, found: Errors) -> None:
         self._found, self._heats, self._place = found, {}, 0
         for text, widget in ((found.why_not, self.why_not), (found.caution, self.caution)):
-            widget.setText(text)
+            widget.setText(said(text))
             widget.setVisible(bool(text))
         for part in (self._intro, self.gallery, self._side):
             part.setVisible(len(found.images) > 0)
@@ -212,5 +213,5 @@ class ErrorsTab(Tab):
         self.picture.show_array(np.ascontiguousarray(image))
         self.caption.setText(text)
         self.picture.setAccessibleName(text.replace("\n", ", "))
-        self._warning_text.setText("" if heat is None else f"\N{WARNING SIGN} {heat.caution}")
+        self._warning_text.setText("" if heat is None else f"\N{WARNING SIGN} {said(heat.caution)}")
         self.warning.setVisible(heat is not None)

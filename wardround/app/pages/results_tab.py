@@ -8,6 +8,7 @@ from typing import ClassVar
 from PySide6.QtCore import Qt
 from PySide6.QtWidgets import QBoxLayout, QFrame, QLayout, QScrollArea, QSizePolicy, QVBoxLayout, QWidget
 
+from wardround.app.language import said
 from wardround.app.page import Page
 from wardround.app.theme import theme
 from wardround.app.views.grid import Grid
@@ -80,9 +81,9 @@ class Tab(QScrollArea):
 def tell(column: QBoxLayout, told: Told, *, max_rows: int = 16) -> None:
     """Put the report's sentences, cautions, tables and terms below each other."""
     for text in told.sentences:
-        column.addWidget(label(text))
+        column.addWidget(label(said(text)))
     for text in told.cautions:
-        column.addWidget(label(f"\N{WARNING SIGN} {text}", look="caution"))
+        column.addWidget(label(f"\N{WARNING SIGN} {said(text)}", look="caution"))
     for grid in told.grids:
         add_grid(column, grid, max_rows=max_rows)
     if told.terms:
@@ -97,11 +98,11 @@ def add_grid(column: QBoxLayout, grid: Grid, *, name: str = "", max_rows: int = 
     header.setStyleSheet(f"QHeaderView {{ background: {theme().name('panel')}; }}")
     header.setStretchLastSection(not grid.is_numeric(len(grid.columns) - 1))
     table.show_grid(grid)
-    table.setAccessibleName(", ".join(filter(None, grid.columns)))
+    table.setAccessibleName(", ".join(map(said, filter(None, grid.columns))))
     table.setFixedHeight(table.maximumHeight() - table.horizontalScrollBar().sizeHint().height())  # all rows up to max_rows
     column.addWidget(table)
     if grid.caption:
-        column.addWidget(muted(grid.caption))
+        column.addWidget(muted(said(grid.caption)))
     return table
 
 
@@ -111,7 +112,7 @@ def terms(pairs: Sequence[tuple[str, str]]) -> QWidget:
     column = QVBoxLayout(holder)
     column.setContentsMargins(0, 0, 0, 0)
     for text in (meaning for term, meaning in pairs if not term):
-        column.addWidget(label(text))
+        column.addWidget(label(said(text)))
     if named := {term: meaning for term, meaning in pairs if term}:
         facts = Facts()
         facts.show_facts(named)
@@ -125,23 +126,23 @@ def forest(estimates: Estimates, name: str) -> QWidget:
     column = QVBoxLayout(holder)
     column.setContentsMargins(0, 0, 0, 0)
     column.setSpacing(theme().px(4))
-    column.addWidget(heading(estimates.title))
+    column.addWidget(heading(said(estimates.title)))
     plot = Forest()
     plot.setObjectName(name)
     points = estimates.points
-    plot.show_rows([(point.label, point.value, point.low, point.high, ARM_COLOURS.get(point.arm, 3)) for point in points],
+    plot.show_rows([(said(point.label), point.value, point.low, point.high, ARM_COLOURS.get(point.arm, 3)) for point in points],
                    reference=estimates.reference)
-    plot.setAccessibleName(estimates.title)
+    plot.setAccessibleName(said(estimates.title))
     plot.showAxis("right")
     numbers = plot.getAxis("right")
     numbers.setPen(theme().colour("panel"))
     numbers.setTextPen(theme().colour("text"))
     numbers.setStyle(tickLength=0, tickFont=plot.font())
-    for side, texts in (("left", [point.label for point in points]), ("right", [point.text for point in points])):
+    for side, texts in (("left", [said(point.label) for point in points]), ("right", [point.text for point in points])):
         plot.names(side, texts, most=MOST_LETTERS)
         widest = max((plot.fontMetrics().horizontalAdvance(text[:MOST_LETTERS]) for text in texts), default=0)
         plot.getAxis(side).setWidth(widest + theme().px(14))
     column.addWidget(plot)
-    column.addWidget(muted(estimates.note))
+    column.addWidget(muted(said(estimates.note)))
     column.setAlignment(Qt.AlignmentFlag.AlignTop)
     return holder

@@ -182,7 +182,7 @@ class SitesPage(Page):
         self._chart.show_counts(found.chart_sites, found.chart_classes, found.chart_counts)
         self._table.show_grid(found.table)
         self._table.setMinimumHeight(self._table.maximumHeight())
-        self._caption.setText(found.table.caption)
+        self._caption.setText(said(found.table.caption))
         self._remarks.show_remarks(found.remarks)
         self._offer(found.sites)
 

@@ -137,7 +137,7 @@ class StartPage(Page):
             texts: list[QLabel] = [heading(said(study.title)), label(said(study.line))]
             texts[0].setWordWrap(True)
             if study.layout:
-                texts.append(muted(self.tr("Wants a folder with {}").format(study.layout)))
+                texts.append(muted(self.tr("Wants a folder with {}").format(said(study.layout))))
             grid.addWidget(panel(texts, [button]), number // ACROSS, number % ACROSS)
         for column in range(ACROSS):
             grid.setColumnStretch(column, 1)

@@ -45,6 +45,10 @@ class SettingRow(QWidget):
         """Show what the plan says. blocked: value -> why it would not go with the plan."""
         raise NotImplementedError
 
+    def _sentence(self, text: str) -> str:
+        """With a capital, but for a symbol of a paper ("f: how many"), and a full stop."""
+        return text and self.tr("{}.").format(text if text[1:2] == ":" else text[:1].upper() + text[1:])
+
     def eventFilter(self, watched: QObject, event: QEvent) -> bool:
         """The wheel scrolls the form; it changes no setting."""
         if event.type() == QEvent.Type.Wheel:
@@ -81,7 +85,8 @@ class ChoiceRow(SettingRow):
         for index in range(self._box.count()):
             why = blocked.get(self._box.itemData(index), "")
             name = self._name(self._box.itemData(index))
-            self._box.setItemText(index, f"{name}  \N{MULTIPLICATION SIGN} {self.tr('not with this plan')}" if why else name)
+            barred = self.tr("not with this plan")
+            self._box.setItemText(index, f"{name}  \N{MULTIPLICATION SIGN} {barred}" if why else name)
             self._box.setItemData(index, why, Qt.ItemDataRole.ToolTipRole)
         index = self._box.findData(value)
         self._box.setCurrentIndex(index)
@@ -91,8 +96,8 @@ class ChoiceRow(SettingRow):
         if option is None:
             self.said.setText(self.tr("A value of your own.") if value else "")
         else:
-            cost = self.tr("Costs: {}").format(said(option.costs)) if option.costs else ""
-            self.said.setText(" ".join(filter(None, [_sentence(said(option.use_when)), cost and f"{cost}."])))
+            cost = self.tr("Costs: {}.").format(said(option.costs)) if option.costs else ""
+            self.said.setText(" ".join(filter(None, [self._sentence(said(option.use_when)), cost])))
             self.said.setToolTip(option.source)
         self.said.setVisible(bool(self.said.text()))
         del held
@@ -153,7 +158,7 @@ class NumberRow(SettingRow):
             self.changed.emit(self.key, value)
 
     def _say(self, fault: str, *, is_wrong: bool) -> None:
-        self.said.setText(f"\N{WARNING SIGN} {fault}" if is_wrong else _sentence(said(self.setting.explained)))
+        self.said.setText(f"\N{WARNING SIGN} {fault}" if is_wrong else self._sentence(said(self.setting.explained)))
         set_look(self.said, "bad" if is_wrong else "muted")
 
 
@@ -163,18 +168,13 @@ class SwitchRow(SettingRow):
     def __init__(self, setting: Switch) -> None:
         self._check = QCheckBox()
         super().__init__(setting, self._check)
-        self.said.setText(_sentence(said(setting.explained)))
+        self.said.setText(self._sentence(said(setting.explained)))
         self.grid.addWidget(self._check, 0, 1, Qt.AlignmentFlag.AlignTop)
         self.grid.addWidget(self.said, 0, 2, Qt.AlignmentFlag.AlignTop)
         self._check.clicked.connect(lambda is_on: self.changed.emit(self.key, is_on))
 
     def show_value(self, value: Any, blocked: Mapping[Any, str]) -> None:
         self._check.setChecked(bool(value))
-
-
-def _sentence(text: str) -> str:
-    """With a capital, but for a symbol of a paper ("f: how many"), and a full stop."""
-    return text and f"{text if text[1:2] == ':' else text[:1].upper() + text[1:]}."
 
 
 def row_of(setting: Setting) -> SettingRow:

@@ -30,7 +30,7 @@ class Facts(QWidget):
         while self._form.rowCount():
             self._form.removeRow(0)
         for name, value in pairs.items():
-            shown = label(value)
+            shown = label(said(value))
             shown.setAccessibleName(said(name))
             self._form.addRow(muted(said(name), wraps=False), shown)
 
