@@ -55,8 +55,9 @@ class Page(QWidget):
     def showEvent(self, event: QShowEvent) -> None:
         """Let Tab come to the bars below after all that is above them, though they were made first."""
         super().showEvent(event)
-        above = [widget for widget in self.findChildren(QWidget) if widget.focusPolicy() & Qt.FocusPolicy.TabFocus
-                 and not self._command.isAncestorOf(widget) and not self._working.isAncestorOf(widget)]
+        above = [widget for widget in self.findChildren(QWidget)
+                 if widget.focusPolicy() & Qt.FocusPolicy.TabFocus and widget.window() is self.window() and not self._command.isAncestorOf(widget)
+                 and not self._working.isAncestorOf(widget)]
         for before, after in pairwise([*above[-1:], *self._working.operated(), *self._command.operated()]):
             self.setTabOrder(before, after)
 

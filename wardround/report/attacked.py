@@ -14,7 +14,7 @@ from wardround.report.tables import Table
 from wardround.runs.folder import read_json
 
 VERDICTS = {"leaks": "the attack worked", "resists": "the attack failed here, and worked on the planted victim",
-            "inconclusive": "nothing can be concluded: the attack did not work on the planted victim either, or could not be tried"}
+            "inconclusive": "nothing can be concluded: the attack was not tried for long enough, or failed on the planted victim too"}
 NEVER = ("An attack that failed is no proof of safety: only what was tried was tried. A verdict stands on a planted victim without any "
          "defence, which the same program must break first.")
 

@@ -159,9 +159,7 @@ def _apart(run: RunMaterial) -> list[Block]:
     """Which hospitals' changes lay far from the others', where a rule compared them."""
     if not run.suspicion:
         return []
-    return [Text(text="Whose change stood apart from the others'. This is no verdict: a hospital whose patients, scanners or labels differ "
-                      "stands apart and does no harm, and one that means harm may keep close to the others. A large number is a reason to "
-                      "ask that hospital.", is_caution=True), Rows(table=tables.suspicion_table(run.suspicion))]
+    return [Text(text=words.APART, is_caution=True), Rows(table=tables.suspicion_table(run.suspicion))]
 
 
 def limits(facts: Facts, comparison: Comparison | None) -> Section:

@@ -10,6 +10,8 @@ NOT_ESTIMABLE = "not estimable"
 SMALL_COUNT = 10  # counts from 1 to this are hidden in tables of sites
 FEW = f"1–{SMALL_COUNT}"
 TOO_FEW = "too few images"  # a rate that is hidden
+APART = ("Whose change stood apart from the others'. This is no verdict: a hospital whose patients, scanners or labels differ stands "
+         "apart and does no harm, and one that means harm may keep close to the others. A large number is a reason to ask that hospital.")
 
 ARMS = {"federated": "Federated", "pooled": "Pooled", "ensemble": "Ensemble", "local": "Local"}
 ARM_MEANINGS = {

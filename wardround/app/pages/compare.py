@@ -2,14 +2,12 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
 from pathlib import Path
 
-from PySide6.QtCore import QSignalBlocker, QSize, Qt
+from PySide6.QtCore import QSignalBlocker, Qt
 from PySide6.QtWidgets import (
     QFileDialog,
     QHBoxLayout,
-    QHeaderView,
     QListWidget,
     QListWidgetItem,
     QPushButton,
@@ -27,6 +25,7 @@ from wardround.app.views import compare as view
 from wardround.app.views.grid import Grid
 from wardround.app.widgets.empty import Empty
 from wardround.app.widgets.plot import Curves
+from wardround.app.widgets.scrolled import Inside
 from wardround.app.widgets.table import TableView
 from wardround.app.widgets.text import heading, label, muted, set_look
 
@@ -34,7 +33,6 @@ FOLDER = Qt.ItemDataRole.UserRole
 LABEL = Qt.ItemDataRole.UserRole + 1
 VERDICT = 3  # column of the paired table
 ROLES = {"better": "good", "worse": "bad"}
-MOST_BESIDE = 5  # columns of numbers that fit beside each other
 
 
 class ComparePage(Page):
@@ -175,7 +173,7 @@ class _Found(QScrollArea):
         super().__init__()
         self.setWidgetResizable(True)
         self.setHorizontalScrollBarPolicy(Qt.ScrollBarPolicy.ScrollBarAlwaysOff)
-        inside = _Inside()
+        inside = Inside()
         self._column = QVBoxLayout(inside)
         self._column.setContentsMargins(theme().px(8), 0, theme().px(8), 0)
         self._column.setSpacing(theme().px(10))
@@ -206,10 +204,10 @@ class _Found(QScrollArea):
         """Show runs side by side, without a paired difference yet."""
         self._caution.setText("\n".join(found.cautions))
         self._caution.setVisible(bool(found.cautions))
-        _show_whole(self._runs, found.runs)
-        _show_whole(self._results, found.results)
+        self._runs.show_whole(found.runs)
+        self._results.show_whole(found.results)
         self._results_caption.setText(found.results.caption)
-        _show_whole(self._plans, found.plans)
+        self._plans.show_whole(found.plans)
         self._plans.setVisible(bool(found.plans.rows))
         self._same.setText(found.plans_note)
         self._same.setVisible(bool(found.plans_note))
@@ -226,7 +224,7 @@ class _Found(QScrollArea):
     def show_paired(self, grid: Grid) -> None:
         """The difference of two runs."""
         self._note.hide()
-        _show_whole(self._paired, grid, {(row, VERDICT): ROLES[cells[VERDICT]] for row, cells in enumerate(grid.rows)
+        self._paired.show_whole(grid, {(row, VERDICT): ROLES[cells[VERDICT]] for row, cells in enumerate(grid.rows)
                                          if cells[VERDICT] in ROLES})
         self._paired_caption.setText(grid.caption)
         for part in (self._paired_heading, self._paired, self._paired_caption):
@@ -254,18 +252,3 @@ class _Found(QScrollArea):
         drawing.limits(x=(0, 1.15 * max(float(line.rounds.max()) for line in curves.lines)))  # room for the legend
         for line in curves.lines:
             drawing.line(line.letter, line.rounds, line.values, view.LETTERS.index(line.letter))
-
-
-class _Inside(QWidget):
-    """What is scrolled: as tall as its text at the width that there is, not as it would be in a narrow window."""
-
-    def minimumSizeHint(self) -> QSize:
-        return QSize(super().minimumSizeHint().width(), 0)
-
-
-def _show_whole(table: TableView, grid: Grid, marked: Mapping[tuple[int, int], str] | None = None) -> None:
-    """All rows at once: the page scrolls, not the table. Columns of numbers share the width."""
-    table.show_grid(grid, marked)
-    table.setMinimumHeight(table.maximumHeight())
-    if grid.is_numeric(len(grid.columns) - 1) and len(grid.columns) <= MOST_BESIDE:
-        table.horizontalHeader().setSectionResizeMode(QHeaderView.ResizeMode.Stretch)

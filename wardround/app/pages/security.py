@@ -7,25 +7,25 @@ from pathlib import Path
 
 import numpy as np
 import pyqtgraph as pg
-from PySide6.QtCore import QSize, Qt
-from PySide6.QtWidgets import QFrame, QHBoxLayout, QHeaderView, QPushButton, QScrollArea, QStackedWidget, QVBoxLayout, QWidget
+from PySide6.QtCore import Qt
+from PySide6.QtWidgets import QFrame, QHBoxLayout, QPushButton, QScrollArea, QStackedWidget, QVBoxLayout
 
 from wardround.app.desk import Desk
+from wardround.app.language import said
 from wardround.app.page import Page
 from wardround.app.runner import Job
 from wardround.app.theme import theme
 from wardround.app.views import security as view
-from wardround.app.views.grid import Grid
 from wardround.app.widgets.empty import Empty
 from wardround.app.widgets.facts import Facts
 from wardround.app.widgets.picture import Picture
 from wardround.app.widgets.plot import Curves
+from wardround.app.widgets.scrolled import Inside
 from wardround.app.widgets.table import TableView
 from wardround.app.widgets.text import Look, heading, label, muted
 
 LOOKS: Mapping[str, Look] = {"leaks": "bad", "resists": "good", "inconclusive": "caution"}  # of verdicts; the words stand beside it
 VERDICT = 1  # column of the table of verdicts
-MOST_BESIDE = 5  # columns of numbers that fit beside each other
 
 
 class SecurityPage(Page):
@@ -44,7 +44,7 @@ class SecurityPage(Page):
         self._attack = label("", look="caution")
         self._privacy, self._apart, self._audit = _Privacy(desk), _Apart(), _Audit()
         self._audit.button.clicked.connect(self._begin_audit)
-        inside = _Inside()
+        inside = Inside()
         column = QVBoxLayout(inside)
         column.setContentsMargins(0, 0, theme().px(8), 0)
         column.setSpacing(theme().px(12))
@@ -164,7 +164,7 @@ class _Privacy(_Part):
         self._spent.setText(budget.problem or budget.headline)
         self._text.setText("\n".join([self.tr("What that means:"), *_items(budget.promises), "", self.tr("What it does not cover:"),
                                       *_items(budget.not_covered)]))
-        _show_whole(self._table, budget.grid)
+        self._table.show_whole(budget.grid)
         self._caption.setText(budget.grid.caption)
 
     def draw(self, curves: Sequence[view.Curve], budget: view.Budget | None) -> None:
@@ -192,7 +192,7 @@ class _Apart(_Part):
                                    "compared, set aggregation.rule on the page Plan, e.g. to \"median\"; secure aggregation hides what "
                                    "there is to compare."))
         self._none.setObjectName("security.not_compared")
-        self._verdict, self._caption = label(view.APART), muted("")
+        self._verdict, self._caption = label(""), muted("")
         self._verdict.setObjectName("security.no_verdict")
         self._curves, self._table = Curves(height=280), self.table("security.apart", self.tr("Distance by hospital"))
         self._curves.is_integer()
@@ -206,6 +206,7 @@ class _Apart(_Part):
             part.setVisible(apart is not None)
         if apart is None:
             return
+        self._verdict.setText(said(apart.says))
         self._curves.clear()
         is_part = len(apart.curves) < len(apart.grid.rows)
         title = (self.tr("Distance from what was accepted, by round, of those that stood most apart") if is_part else
@@ -216,7 +217,7 @@ class _Apart(_Part):
         self._curves.addItem(pg.InfiniteLine(1, angle=0, pen=pg.mkPen(theme().colour("muted"), style=Qt.PenStyle.DashLine)))
         for number, curve in enumerate(apart.curves):
             self._curves.line(curve.site, curve.rounds, curve.values, number)
-        _show_whole(self._table, apart.grid)
+        self._table.show_whole(apart.grid)
         self._caption.setText(apart.grid.caption)
 
 
@@ -262,7 +263,7 @@ class _Audit(_Part):
             return
         self._never.setText(audit.never)
         self._took.setText(audit.cost)
-        _show_whole(self._table, audit.verdicts, audit.kinds)
+        self._table.show_whole(audit.verdicts, {(row, VERDICT): LOOKS[kind] for row, kind in enumerate(audit.kinds) if kind in LOOKS})
         self._how.setText(audit.how)
         self._shown = [_Finding(finding) for finding in audit.findings]
         for shown in self._shown:
@@ -311,18 +312,3 @@ def _items(sentences: Sequence[str]) -> list[str]:
 def _written(path: Path) -> int:
     """When a file was written, 0 if there is none."""
     return path.stat().st_mtime_ns if path.exists() else 0
-
-
-class _Inside(QWidget):
-    """What is scrolled: as tall as its text at the width that there is, not as it would be in a narrow window."""
-
-    def minimumSizeHint(self) -> QSize:
-        return QSize(super().minimumSizeHint().width(), 0)
-
-
-def _show_whole(table: TableView, grid: Grid, kinds: Sequence[str] = ()) -> None:
-    """All rows at once: the page scrolls, not the table. kinds: the verdict of each row, for its colour."""
-    table.show_grid(grid, {(row, VERDICT): LOOKS[kind] for row, kind in enumerate(kinds) if kind in LOOKS})
-    table.setMinimumHeight(table.maximumHeight())
-    if grid.is_numeric(len(grid.columns) - 1) and len(grid.columns) <= MOST_BESIDE:
-        table.horizontalHeader().setSectionResizeMode(QHeaderView.ResizeMode.Stretch)

@@ -22,8 +22,6 @@ if TYPE_CHECKING:
 MOST_DRAWN = 4  # sites whose epsilon is drawn: each point of a curve takes a third of a second
 POINTS = 5
 MOST_APART = 8  # sites whose distances are drawn, as many as there are colours
-APART = ("A large number is a reason to ask a hospital, and no verdict: one whose patients, scanners or labels differ stands apart and "
-         "does no harm, and one that means harm may keep close to the others.")
 NOT_AN_AUDIT = "audit.json does not hold what an audit writes. Was it changed? Run the audit again."
 PATIENTS = "These are images of patients, and what could be drawn of them. They stay at the hospital."
 UNITS = {"image": "each image", "patient": "each patient", "site": "each hospital as a whole"}
@@ -53,8 +51,9 @@ class Budget:
 
 @dataclass(frozen=True)
 class Apart:
-    """Whose change lay far from what was accepted."""
+    """Whose change lay far from what was accepted. says: how to read it."""
 
+    says: str
     grid: Grid
     curves: tuple[Curve, ...]
 
@@ -193,15 +192,16 @@ def _budget(run: RunMaterial) -> Budget | None:
 
 
 def _apart(run: RunMaterial) -> Apart | None:
+    from wardround.report import words
     from wardround.report.tables import suspicion_table
 
     if not run.suspicion:
         return None
     grid = Grid.of(suspicion_table(run.suspicion))
     shown = [row[0] for row in grid.rows[:MOST_APART]]
-    return Apart(grid=grid, curves=tuple(Curve(site=site, rounds=np.array(sorted(run.suspicion[site]), float),
-                                               values=np.array([run.suspicion[site][t] for t in sorted(run.suspicion[site])]))
-                                         for site in shown))
+    return Apart(says=words.APART, grid=grid, curves=tuple(
+        Curve(site=site, rounds=np.array(sorted(run.suspicion[site]), float),
+              values=np.array([run.suspicion[site][t] for t in sorted(run.suspicion[site])])) for site in shown))
 
 
 def _audit(run: RunMaterial) -> Audit | None:

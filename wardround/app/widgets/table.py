@@ -14,6 +14,8 @@ from wardround.app.language import said
 from wardround.app.theme import theme
 from wardround.app.views.grid import Grid
 
+MOST_BESIDE = 5  # columns of numbers that fit beside each other
+
 Index = QModelIndex | QPersistentModelIndex
 _NUMBER = re.compile(r"^[+-]?\d[\d,\s]*(\.\d+)?([eE][+-]?\d+)?")
 
@@ -42,7 +44,7 @@ class GridModel(QAbstractTableModel):
         text = self.grid.rows[row][column] if column < len(self.grid.rows[row]) else ""
         match role:
             case Qt.ItemDataRole.DisplayRole | Qt.ItemDataRole.ToolTipRole | Qt.ItemDataRole.AccessibleTextRole:
-                return text
+                return said(text)
             case Qt.ItemDataRole.UserRole:
                 return text if (number := number_in(text)) is None else number
             case Qt.ItemDataRole.TextAlignmentRole:
@@ -107,7 +109,7 @@ class TableView(QTableView):
         self._sorted.sort(-1)
         self.horizontalHeader().setSortIndicator(-1, Qt.SortOrder.AscendingOrder)
         self.setSortingEnabled(True)
-        self.setAccessibleDescription(grid.caption)
+        self.setAccessibleDescription(said(grid.caption))
         self.resizeColumnsToContents()
         for column in range(len(grid.columns) - 1):  # the last one takes what is left
             self.setColumnWidth(column, min(self.columnWidth(column) + theme().px(14), theme().px(420)))
@@ -116,6 +118,13 @@ class TableView(QTableView):
         self.setMinimumHeight(min(height + theme().px(4), theme().px(200)))
         self.setMaximumHeight(height + self.horizontalScrollBar().sizeHint().height() + theme().px(6))
         self.horizontalHeader().setSectionResizeMode(QHeaderView.ResizeMode.Interactive)
+
+    def show_whole(self, grid: Grid, marked: Mapping[tuple[int, int], str] | None = None) -> None:
+        """All rows at once: the page scrolls, not the table. Columns of numbers share the width."""
+        self.show_grid(grid, marked)
+        self.setMinimumHeight(self.maximumHeight())
+        if grid.is_numeric(len(grid.columns) - 1) and len(grid.columns) <= MOST_BESIDE:
+            self.horizontalHeader().setSectionResizeMode(QHeaderView.ResizeMode.Stretch)
 
     def chosen(self) -> list[int]:
         """The grid's rows that are selected, ascending."""
