@@ -55,9 +55,10 @@ class Page(QWidget):
     def showEvent(self, event: QShowEvent) -> None:
         """Let Tab come to the bars below after all that is above them, though they were made first."""
         super().showEvent(event)
+        bars = (self._working, self._command)
         above = [widget for widget in self.findChildren(QWidget)
-                 if widget.focusPolicy() & Qt.FocusPolicy.TabFocus and widget.window() is self.window() and not self._command.isAncestorOf(widget)
-                 and not self._working.isAncestorOf(widget)]
+                 if widget.focusPolicy() & Qt.FocusPolicy.TabFocus and widget.window() is self.window()
+                 and not any(bar.isAncestorOf(widget) for bar in bars)]
         for before, after in pairwise([*above[-1:], *self._working.operated(), *self._command.operated()]):
             self.setTabOrder(before, after)
 
