@@ -111,7 +111,9 @@ class Camera:
         return found
 
     def click(self, name: str) -> None:
-        self.find(QPushButton, name).click()
+        button = self.find(QPushButton, name)
+        self.until(button.isEnabled, f"the button {name}")
+        button.click()
 
     def tab(self, text: str) -> None:
         """Choose a tab by the word it begins with."""

@@ -59,12 +59,15 @@ class ImagesTab(QSplitter):
 
     def show_rows(self, sheet: Sheet, rows: np.ndarray) -> None:
         """Show the thumbnails of these rows."""
-        if self._sheet is None or self._sheet.found is not sheet.found:
+        is_new = self._sheet is None or self._sheet.found is not sheet.found
+        if is_new:
             self._clear()
         self._sheet, self._rows = sheet, rows
         self._round += 1
         self._wanted.clear()
         self.gallery.show_items(len(rows), lambda place: sheet.caption(int(rows[place])), self._want)
+        if is_new and len(rows):
+            self.show_row(int(rows[0]))
 
     def show_row(self, row: int) -> None:
         """Show one image large."""
