@@ -17,7 +17,7 @@ from pathlib import Path
 os.environ.setdefault("QT_QPA_PLATFORM", "offscreen")
 
 from PySide6.QtCore import QCoreApplication, Qt
-from PySide6.QtWidgets import QApplication, QPushButton, QTabWidget, QWidget
+from PySide6.QtWidgets import QAbstractButton, QApplication, QTabWidget, QWidget
 
 from wardround.app.desk import Desk
 from wardround.app.main import make_app
@@ -111,7 +111,7 @@ class Camera:
         return found
 
     def click(self, name: str) -> None:
-        button = self.find(QPushButton, name)
+        button = self.find(QAbstractButton, name)
         self.until(button.isEnabled, f"the button {name}")
         button.click()
 

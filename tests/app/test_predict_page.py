@@ -8,7 +8,7 @@ import numpy as np
 import pytest
 from made_runs import drawing_run, own_run
 from PIL import Image
-from PySide6.QtCore import QMimeData, QPointF, Qt, QUrl
+from PySide6.QtCore import QMimeData, QPoint, QPointF, Qt, QUrl
 from PySide6.QtGui import QDragEnterEvent, QDropEvent
 from PySide6.QtWidgets import QApplication, QCheckBox, QComboBox, QFileDialog, QLabel, QLineEdit, QPushButton, QWidget
 from pytestqt.qtbot import QtBot
@@ -53,7 +53,7 @@ class Predict:
         mime = QMimeData()
         mime.setUrls([QUrl.fromLocalFile(str(path)) for path in paths])
         how = Qt.DropAction.CopyAction, mime, Qt.MouseButton.LeftButton, Qt.KeyboardModifier.NoModifier
-        entered = QDragEnterEvent(QPointF(50, 50), *how)
+        entered = QDragEnterEvent(QPoint(50, 50), *how)
         QApplication.sendEvent(self.page, entered)
         assert entered.isAccepted()
         QApplication.sendEvent(self.page, QDropEvent(QPointF(50, 50), *how))

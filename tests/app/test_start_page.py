@@ -49,7 +49,7 @@ def launched(monkeypatch: pytest.MonkeyPatch) -> list[str]:
 @pytest.fixture
 def unfinished(finished: Path, desk: Desk) -> Path:
     """A run that was stopped before its end."""
-    folder = desk.runs / "study" / "federated-seed0"
+    folder = desk.runs / "demo" / "federated-seed0"
     shutil.copytree(finished, folder)
     (folder / "scores.json").unlink()
     return folder

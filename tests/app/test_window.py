@@ -46,9 +46,9 @@ def unnamed(page: Page) -> list[str]:
         return bool(widget.accessibleName() or text or widget in labels)
 
     def is_part(widget: QWidget) -> bool:
-        """Of another widget: the line of a spin box, a combo's list, the arrows of tabs, scroll bars."""
+        """Of another widget: the line of a spin box, a combo's list, the cross in a line, the arrows of tabs, scroll bars."""
         above = widget.parentWidget()
-        while above is not None and not isinstance(above, (QAbstractSpinBox, QComboBox, QAbstractItemView)):
+        while above is not None and not isinstance(above, (QAbstractSpinBox, QComboBox, QLineEdit, QAbstractItemView)):
             above = above.parentWidget()
         return isinstance(widget, QScrollBar) or widget.objectName().startswith(("qt_", "ScrollLeft", "ScrollRight")) or above is not None
 

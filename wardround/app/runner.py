@@ -139,8 +139,9 @@ class Job(QObject):
         """End it after its last whole round is saved; `resume` goes on from there."""
         self._note(asked_to_stop=True, is_paused=False)
         self._signal_group("SIGCONT")
-        with suppress(ProcessLookupError):
-            os.kill(self.pid, signal.SIGTERM)  # its command ends its workers, with a checkpoint
+        if self.pid:  # 0 would mean this process's own group
+            with suppress(ProcessLookupError):
+                os.kill(self.pid, signal.SIGTERM)  # its command ends its workers, with a checkpoint
         self._become("stopping")
 
     def look(self) -> None:
@@ -184,10 +185,9 @@ class Job(QObject):
             self.changed.emit()
 
     def _signal_group(self, name: str) -> None:
-        try:
-            os.killpg(self.pid, getattr(signal, name))
-        except (ProcessLookupError, AttributeError):
-            return  # it has ended, or this system has no process groups
+        if self.pid:
+            with suppress(ProcessLookupError, AttributeError):  # it has ended, or this system has no process groups
+                os.killpg(self.pid, getattr(signal, name))
 
     def _note(self, **facts: Any) -> None:
         self._record |= facts
