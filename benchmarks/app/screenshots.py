@@ -17,7 +17,7 @@ from pathlib import Path
 os.environ.setdefault("QT_QPA_PLATFORM", "offscreen")
 
 from PySide6.QtCore import QCoreApplication, Qt
-from PySide6.QtWidgets import QAbstractButton, QApplication, QTabWidget, QWidget
+from PySide6.QtWidgets import QAbstractButton, QApplication, QListWidget, QTabWidget, QWidget
 
 from wardround.app.desk import Desk
 from wardround.app.main import make_app
@@ -43,6 +43,7 @@ def main() -> None:
     parser.add_argument("--scale", type=float, default=1.0)
     asked = parser.parse_args()
     asked.out.mkdir(parents=True, exist_ok=True)
+    os.environ.setdefault("WARDROUND_CACHE", str(asked.work / "cache"))
     settings = Settings(asked.work / "settings.ini")
     settings.workspace, settings.language, settings.theme, settings.scale = asked.work, asked.language, asked.theme, asked.scale
     private, brains = made(asked.work / "runs", PRIVATE), made(asked.work / "runs", BRAINS)
@@ -178,7 +179,13 @@ class Camera:
         self.settle()
         self.tab("Segmentation")
         self.take("results-segmentation", 2)
+        self.window.desk.open_run(self.window.desk.runs / "demo" / "pooled-seed0")
         self.go("compare")
+        self.settle(2)
+        listed = self.find(QListWidget, "compare.runs")
+        for row in range(listed.count()):
+            if "demo / federated" in listed.item(row).text():
+                listed.item(row).setCheckState(Qt.CheckState.Checked)
         self.take("compare", 2)
 
 

@@ -56,15 +56,6 @@ def unnamed(page: Page) -> list[str]:
             if not is_part(widget) and not is_named(widget)]
 
 
-@pytest.mark.parametrize(("number", "key"), list(enumerate(PAGES, start=1)))
-def test_a_page_is_reached_by_its_number_says_what_to_do_and_names_its_parts(window: MainWindow, qtbot: QtBot, number: int,
-                                                                             key: str) -> None:
-    qtbot.keyClick(window, Qt.Key(ord(str(number % 10))), Qt.KeyboardModifier.ControlModifier)
-    page = window.page()
-    assert page.key == key and page.title() and page.purpose()
-    assert unnamed(page) == []
-
-
 def test_another_look_keeps_the_page_and_the_plan(window: MainWindow, desk: Desk) -> None:
     desk.open_plan("demo")
     window.show_page("plan")
@@ -81,6 +72,15 @@ def test_text_grows_by_keyboard(window: MainWindow, desk: Desk) -> None:
     assert desk.settings.scale == 1.2
     window._scale(-1)
     assert desk.settings.scale == 1.0
+
+
+@pytest.mark.parametrize(("number", "key"), list(enumerate(PAGES, start=1)))
+def test_a_page_is_reached_by_its_number_says_what_to_do_and_names_its_parts(window: MainWindow, qtbot: QtBot, number: int,
+                                                                             key: str) -> None:
+    qtbot.keyClick(window, Qt.Key(ord(str(number % 10))), Qt.KeyboardModifier.ControlModifier)
+    page = window.page()
+    assert page.key == key and page.title() and page.purpose()
+    assert unnamed(page) == []
 
 
 def test_a_wrong_file_is_told_on_the_page_that_is_shown(window: MainWindow, desk: Desk, tmp_path: Path, qtbot: QtBot) -> None:

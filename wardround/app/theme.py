@@ -62,6 +62,8 @@ def apply(app: QApplication, choice: Choice = "system", scale: float = 1.0) -> T
     """Put a theme in use; "system" follows the desktop's."""
     is_system_dark = app.styleHints().colorScheme() == Qt.ColorScheme.Dark
     chosen = Theme(is_dark=choice == "dark" or (choice == "system" and is_system_dark), scale=scale)
+    if app.property(KEPT) == chosen:
+        return chosen
     app.setProperty(KEPT, chosen)
     app.setStyle("Fusion")
     font = app.font()

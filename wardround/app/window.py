@@ -166,6 +166,8 @@ class MainWindow(QMainWindow):
         """Change theme, scale or language, remember it, and build the window anew."""
         for name, value in settings.items():
             setattr(self.desk.settings, name, value)
+        self._pages.clear()
+        self.setCentralWidget(QWidget())  # the old pages go before each of their parts is given the new look
         app = QApplication.instance()
         if isinstance(app, QApplication):
             apply(app, self.desk.settings.theme, self.desk.settings.scale)
