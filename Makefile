@@ -47,8 +47,7 @@ app: setup
 	$(BIN)/wardround app
 
 translations: setup
-	$(BIN)/pyside6-lupdate -silent $$(git ls-files 'wardround/app/*.py') -ts wardround/app/translations/wardround_zh_TW.ts
-	$(BIN)/pyside6-lrelease -silent wardround/app/translations/wardround_zh_TW.ts
+	$(BIN)/python -m wardround.app.collect
 
 screenshots: setup
 	$(BIN)/python benchmarks/app/screenshots.py

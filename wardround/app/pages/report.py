@@ -151,7 +151,7 @@ class ReportPage(Page):
 
     def _preview(self, html: Path) -> None:
         try:
-            self._paper = self._paper or _Paper(self._place)
+            self._paper = self._paper or _Paper(self._place, self.tr("The report"))
         except ImportError as error:  # a library of the system that the engine needs
             return self.complain(self.tr("The preview needs a library that this system lacks ({}). Open the report in a browser "
                                          "instead.").format(error))
@@ -207,7 +207,7 @@ class ReportPage(Page):
 class _Paper:
     """The engine and what it shows; made when the first report is looked at, for it takes a second and 100 MB."""
 
-    def __init__(self, place: QStackedWidget) -> None:
+    def __init__(self, place: QStackedWidget, name: str) -> None:
         from PySide6.QtWebEngineWidgets import QWebEngineView
 
         from wardround.app.pdf import ReportPage as Sheet
@@ -218,7 +218,7 @@ class _Paper:
         self.page = Sheet(self.widget)
         self.widget.setPage(self.page)
         self.widget.setObjectName("report.preview")
-        self.widget.setAccessibleName(place.tr("The report"))
+        self.widget.setAccessibleName(name)
         self._level = min(range(len(ZOOMS)), key=lambda level: abs(ZOOMS[level] - theme().scale))
         place.addWidget(self.widget)
         if (app := QCoreApplication.instance()) is not None:

@@ -159,4 +159,4 @@ class TrainingTab(Tab):
             is_named = len(thin) <= NAMED
             plot.line(line.name if is_named else "", line.x, line.y, place + 1 if is_named else GREY, thin=True)
         for line in (line for line in lines if not line.is_thin):
-            plot.line(said(line.name), line.x, line.y, 0, dashed=line.name != "training" and plot is self.loss)
+            plot.line(said(line.name), line.x, line.y, 0, dashed=line.name != judged.TRAINING and plot is self.loss)

@@ -23,6 +23,7 @@ if TYPE_CHECKING:
 SPLITS = {"train": "Training", "val": "Validation", "test": "Test", "": "No split"}
 TASKS = {"binary": "one of two classes", "multiclass": "one of several classes", "multilabel": "several findings an image",
          "segmentation": "outlines (segmentation)"}
+EVERYTHING = "All images"  # the last row of counts
 VOLUMES = (".nii", ".nii.gz")
 CHANNELS = {"lgg-mri": ("pre-contrast", "FLAIR", "post-contrast"), "brats2020": ("FLAIR", "T1", "T1 with contrast", "T2"),
             "decathlon-brain": ("FLAIR", "T1", "T1 with contrast", "T2")}
@@ -179,16 +180,16 @@ def _counts(catalogue: Catalogue) -> Grid:
     """Classes by row, published splits by column."""
     parts = [part for part in SPLITS if (catalogue.splits == part).any()]
     return count_grid(catalogue.strata, {SPLITS[part]: catalogue.stratum_table()[catalogue.splits == part] for part in parts},
-                      "Images of each class in the published split. Nothing has been decoded yet.")
+                      caption="Images of each class in the published split. Nothing has been decoded yet.")
 
 
-def count_grid(strata: Sequence[str], tables: Mapping[str, np.ndarray], caption: str) -> Grid:
+def count_grid(strata: Sequence[str], tables: Mapping[str, np.ndarray], *, caption: str) -> Grid:
     """Classes by row, parts by column, and a last row of all images. tables: part -> (n, S) of 0 and 1."""
     per_class = np.stack([table.sum(0) for table in tables.values()], axis=1)  # (S, parts)
     totals = np.array([len(table) for table in tables.values()])
     rows = [(name, *(f"{value:,}" for value in counts), f"{counts.sum():,}") for name, counts in zip(strata, per_class, strict=True)]
     if len(strata) > 1:
-        rows.append(("All images", *(f"{value:,}" for value in totals), f"{totals.sum():,}"))
+        rows.append((EVERYTHING, *(f"{value:,}" for value in totals), f"{totals.sum():,}"))
     return Grid(columns=("Class", *tables, "All"), rows=tuple(rows), caption=caption, numeric=(False, *[True] * (len(tables) + 1)))
 
 

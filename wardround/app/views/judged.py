@@ -20,6 +20,8 @@ if TYPE_CHECKING:
 
 MANY_POINTS = 1000  # of a curve, above which those that change nothing are left out
 NUM_BARS = 20  # of the histogram of stated probabilities
+TOGETHER, TRAINING, VALIDATION = "all hospitals", "training", "validation"  # lines by round
+SHARE_OF_FINDINGS, SHARE_NAMED = "Observed share of findings", "Share named correctly"
 
 
 @dataclass(frozen=True, kw_only=True, eq=False)
@@ -266,8 +268,8 @@ def _as_two(run: RunMaterial, predictions: Predictions, place: int) -> tuple[Pre
         return predictions, f"Observed share of {classes[1]}"
     if place < 0:
         if predictions.is_multilabel:
-            return binary_pairs(predictions), "Observed share of findings"
-        return predictions, "Share named correctly"
+            return binary_pairs(predictions), SHARE_OF_FINDINGS
+        return predictions, SHARE_NAMED
     is_so, score = Model(kind="", predictions=predictions).ranked(place)
     two = replace(predictions, classes=("other", classes[place]), truth=is_so.astype(np.int64),
                   probabilities=np.stack([1 - score, score], 1))
@@ -308,7 +310,7 @@ def learning(folder: Path, model: str) -> Learning:
 def _scores(rounds: Sequence[RoundFinished], sites: Sequence[str], metric: str) -> tuple[Line, ...]:
     """The validation metric of each hospital and of all."""
     found = [_line(site, [(event.round, event.val_by_site.get(site, {}).get(metric)) for event in rounds], is_thin=True) for site in sites]
-    return _drawn([*found, _line("all hospitals", [(event.round, event.val.get(metric)) for event in rounds])])
+    return _drawn([*found, _line(TOGETHER, [(event.round, event.val.get(metric)) for event in rounds])])
 
 
 def _losses(rounds: Sequence[RoundFinished], sites: Sequence[str]) -> tuple[Line, ...]:
@@ -318,8 +320,8 @@ def _losses(rounds: Sequence[RoundFinished], sites: Sequence[str]) -> tuple[Line
     parts = stretches(rounds)
     found = [_line(site, [(part[-1].round, mean_of([event.train_loss_by_site[site] for event in part if site in event.train_loss_by_site]))
                           for part in parts], is_thin=True) for site in sites]
-    return _drawn([*found, _line("training", [(part[-1].round, mean_of([event.train_loss for event in part])) for part in parts]),
-                   _line("validation", [(event.round, event.val.get("loss")) for event in rounds])])
+    return _drawn([*found, _line(TRAINING, [(part[-1].round, mean_of([event.train_loss for event in part])) for part in parts]),
+                   _line(VALIDATION, [(event.round, event.val.get("loss")) for event in rounds])])
 
 
 def _drawn(lines: Sequence[Line]) -> tuple[Line, ...]:

@@ -38,6 +38,7 @@ REASONS = {
 }
 KINDS = {"patient": "the same patient", "identical": "the same pixels", "near-duplicate": "nearly the same picture", "any": "any of these"}
 EXAMPLES = 10
+UNKNOWN = "not known"
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -206,7 +207,8 @@ def _by_class(found: Found, split: np.ndarray) -> Grid:
     parts = {words: found.members[split == part] for part, words in SPLITS.items() if (split == part).any()}
     if not parts:
         return Grid(columns=("Class",), rows=(), caption="")
-    return count_grid(found.strata, parts, "Images of each class, as a run of this plan splits them. Unreadable ones are not counted.")
+    return count_grid(found.strata, parts,
+                      caption="Images of each class, as a run of this plan splits them. Unreadable ones are not counted.")
 
 
 def _by_patient(found: Found, split: np.ndarray, group: np.ndarray) -> Grid:
@@ -216,7 +218,7 @@ def _by_patient(found: Found, split: np.ndarray, group: np.ndarray) -> Grid:
         here = split == part
         if here.any():
             patients = len(set(found.patients[here].tolist()) - {""})
-            rows.append((words, f"{patients:,}" if patients else "not known", f"{len(np.unique(group[here])):,}", f"{here.sum():,}"))
+            rows.append((words, f"{patients:,}" if patients else UNKNOWN, f"{len(np.unique(group[here])):,}", f"{here.sum():,}"))
     return Grid(columns=("Split", "Patients", "Groups", "Images"), rows=tuple(rows), numeric=(False, True, True, True),
                 caption="A group is one patient, or images that are nearly the same. No group lies on two sides of the split: every run "
                         "checks this before it trains.")

@@ -12,6 +12,8 @@ from wardround.core.wording import PHANTOM
 from wardround.errors import WardroundError
 
 CHUNK = 1 << 20  # bytes that are hashed at a time
+UNSURE = "A mask says nothing about how sure the model is."
+APART = "Each finding has a probability of its own: they need not sum to 1."
 GROUP = 16  # digits of a hash that are shown together
 
 
@@ -104,12 +106,12 @@ def _accepted(suffixes: tuple[str, ...], is_volume: bool) -> tuple[tuple[str, ..
 def _notes(record: Mapping[str, Any]) -> list[str]:
     """How sure its numbers are."""
     if record["task"] == "segmentation":
-        return ["A mask says nothing about how sure the model is."]
+        return [UNSURE]
     temperature = record.get("temperature")
     notes = [f"Calibrated: yes, at a temperature of {temperature:.2f}, chosen on validation images of the hospitals that trained it."
              if temperature not in (None, 1.0) else "Calibrated: no. A probability of 0.9 need not be right nine times in ten."]
     if record["task"] == "multilabel":
-        notes.append("Each finding has a probability of its own: they need not sum to 1.")
+        notes.append(APART)
     elif record.get("threshold") is not None:
         notes.append(f"{record['classes'][1]} is called from a probability of {record['threshold']:.3f}, chosen on validation images.")
     return notes

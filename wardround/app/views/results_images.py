@@ -12,6 +12,7 @@ from wardround.app.views.grid import Grid
 from wardround.app.views.results_read import Results, Told, read, told
 from wardround.errors import WardroundError
 
+OF_PATIENTS = "These are images of the data set. Show them only to people who may see them."
 SEEN = 0.65  # opacity of the hottest place of a heat map: the image stays readable below
 
 
@@ -153,4 +154,4 @@ def _every(found: Results, model: str) -> Grid:
 
 
 def _caution(is_phantom: bool) -> str:
-    return "" if is_phantom else "These are images of the data set. Show them only to people who may see them."
+    return "" if is_phantom else OF_PATIENTS

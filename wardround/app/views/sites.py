@@ -28,6 +28,7 @@ MOST_NAMES = 8  # that fit below the bars in full
 SIDE = 112  # pixels of an example's longer side
 ALIKE = ((0.05, "nearly alike"), (0.15, "somewhat different"), (0.35, "different"))  # up to this distance; our words
 LAST_WORD = "very different"
+EVERYWHERE = "all sites"  # the last row
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -138,7 +139,7 @@ def _grid(sites: Sequence[str], classes: Sequence[str], train: np.ndarray, num_i
     """A row a site and one of all: its images of each split, then those for training by class."""
     kinds = train if len(classes) > 1 else train[:, :0]
     numbers = np.column_stack([*(num_images[split] for split in SPLITS), patients, kinds])
-    rows = [(site, *(f"{value:,}" for value in row)) for site, row in zip((*sites, "all sites"), (*numbers, numbers.sum(0)), strict=True)]
+    rows = [(site, *(f"{value:,}" for value in row)) for site, row in zip((*sites, EVERYWHERE), (*numbers, numbers.sum(0)), strict=True)]
     columns = ("Site", "Training", "Validation", "Test", unit.capitalize(), *classes[:kinds.shape[1]])
     caption = "Images of each split, then training images of each class." if kinds.shape[1] else "Images of each split."
     if unit == "groups":

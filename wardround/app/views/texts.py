@@ -9,17 +9,17 @@ from pathlib import Path
 
 LIBRARY = Path(__file__).parents[2]
 
-SHOWN = frozenset({"action", "caption", "caution", "columns", "heads", "meaning", "note", "notes", "plans_note", "text", "title",
-                   "why_not"})
+SHOWN = frozenset({"action", "caption", "caution", "columns", "heads", "meaning", "note", "notes", "phantom", "plans_note", "text",
+                   "title", "why_not"})
 """Arguments and variables that hold what people read; texts with numbers in them (f-strings) are left out."""
 
-READ = ("app/views/compare.py", "app/views/data.py", "app/views/judged.py", "app/views/ledger.py", "app/views/mapping.py",
-        "app/views/model_facts.py", "app/views/predict.py", "app/views/results.py", "app/views/results_images.py",
-        "app/views/security.py", "app/views/sites.py", "app/views/start.py", "report/attacked.py", "report/sections.py",
-        "report/segmentation.py", "report/spent.py", "report/story.py", "report/tables.py")
+READ = ("app/views/compare.py", "app/views/data.py", "app/views/judged.py", "app/views/ledger.py", "app/views/model_facts.py",
+        "app/views/predict.py", "app/views/results.py", "app/views/results_images.py", "app/views/security.py", "app/views/sites.py",
+        "app/views/start.py", "report/attacked.py", "report/sections.py", "report/segmentation.py", "report/spent.py",
+        "report/story.py", "report/tables.py", "report/words.py")
 """Files whose tables and sentences pages show."""
 
-NAMED = {  # file -> functions that give names and values, of which the names are fixed
+NAMED = {  # file -> functions that give names and values
     "app/views/data.py": ("_facts",), "app/views/sheet.py": ("facts", "columns"), "app/views/plan.py": ("forecast_of",),
     "app/views/model_facts.py": ("_pairs", "_trained", "_strategy"), "app/views/security.py": ("_protections",),
     "session/machine.py": ("machine",),
@@ -30,42 +30,41 @@ def library_texts() -> tuple[str, ...]:
     """Each text once, sorted. Those that other packages add, e.g. of a strategy of their own, are shown as they are."""
     found = [*_advice(), *_plan(), *_data(), *_results(), *_studies()]
     found += [text for file in READ for text in shown_in(LIBRARY / file)]
-    found += [name for file, functions in NAMED.items() for name in names_in(LIBRARY / file, functions)]
+    found += [name for file, functions in NAMED.items() for name in named_in(LIBRARY / file, functions)]
     return tuple(sorted({text for text in found if _has_words(text)}))
 
 
 def shown_in(file: Path) -> Iterator[str]:
-    """Texts that are given as arguments of the names SHOWN, or kept in variables of such a name."""
+    """Texts that are given as arguments of the names SHOWN, or kept in variables of such a name; constants of several words."""
     for node in ast.walk(ast.parse(file.read_text(encoding="utf-8"))):
         match node:
             case ast.keyword(arg=str(name), value=value) if name in SHOWN:
                 yield from _plain(value)
-            case ast.Assign(targets=[ast.Name(id=name)], value=value) | ast.AnnAssign(target=ast.Name(id=name), value=ast.expr() as value):
-                if name in SHOWN or name.isupper():
-                    yield from _plain(value) if name in SHOWN else _sentences(value)
+            case ast.Assign(targets=[ast.Name(id=name)], value=value) if name in SHOWN:
+                yield from _plain(value)
+            case ast.Assign(targets=[ast.Name(id=name)], value=value) if name.isupper():
+                yield from (text for text in _plain(value) if " " in text)
             case _:
                 pass
 
 
-def names_in(file: Path, functions: Iterable[str]) -> Iterator[str]:
-    """Names in the dictionaries and pairs that functions build."""
+def named_in(file: Path, functions: Iterable[str]) -> Iterator[str]:
+    """Names and fixed values in the dictionaries and pairs that functions build."""
     for function in ast.walk(ast.parse(file.read_text(encoding="utf-8"))):
         if not isinstance(function, ast.FunctionDef) or function.name not in functions:
             continue
         for node in ast.walk(function):
             match node:
-                case ast.Dict(keys=keys):
-                    yield from (text for key in keys if key is not None for text in _plain(key))
-                case ast.Tuple(elts=[first, _]):
-                    yield from _plain(first)
-                case ast.Assign(targets=[ast.Subscript(slice=key)]):
-                    yield from _plain(key)
+                case ast.Dict(keys=keys, values=values):
+                    yield from (text for part in (*keys, *values) if part is not None for text in _plain(part))
+                case ast.Tuple(elts=[name, value]) | ast.Assign(targets=[ast.Subscript(slice=name)], value=value):
+                    yield from (*_plain(name), *_plain(value))
                 case _:
                     pass
 
 
 def _plain(node: ast.expr) -> Iterator[str]:
-    """Whole texts, in tuples and in either case of a condition."""
+    """Whole texts, in tuples, in either case of a condition, and after "or"."""
     match node:
         case ast.Constant(value=str(text)):
             yield text
@@ -74,13 +73,10 @@ def _plain(node: ast.expr) -> Iterator[str]:
                 yield from _plain(part)
         case ast.IfExp(body=one, orelse=other):
             yield from (*_plain(one), *_plain(other))
+        case ast.BoolOp(values=[*_, last]):
+            yield from _plain(last)
         case _:
             pass
-
-
-def _sentences(node: ast.expr) -> Iterator[str]:
-    """Of a constant, if it is a sentence."""
-    return (text for text in _plain(node) if text.endswith(".") and " " in text)
 
 
 def _has_words(text: str) -> bool:
@@ -122,8 +118,8 @@ def _data() -> Iterator[str]:
 
 def _results() -> Iterator[str]:
     """Arms, metrics and verdicts, alone and as the head of a row or column."""
-    from wardround.app.views import start
-    from wardround.report import tables, words
+    from wardround.app.views import judged, start
+    from wardround.report import attacked, tables, words
     from wardround.session import saliency
 
     both: partial[Iterator[str]] = partial(map, words.sentence)
@@ -133,7 +129,9 @@ def _results() -> Iterator[str]:
                 for metrics in _measured(kind)]
     yield from (*words.ARMS.values(), *words.ARM_MEANINGS.values(), *(meaning for _, meaning in words.METRICS.values()))
     yield from (*names, *means, *both(names), *both(means), *headings, *tables.SPLIT_WORDS.values(), *tables.LEAKS.values())
-    yield from (*start.STATES.values(), words.NOT_ESTIMABLE, words.TOO_FEW, "better", "worse", "no difference shown", saliency.CAUTION)
+    yield from (*start.STATES.values(), words.NOT_ESTIMABLE, words.TOO_FEW, "better", "worse", "no difference shown", saliency.CAUTION,
+                *attacked.VERDICTS.values(), judged.TOGETHER, judged.TRAINING, judged.VALIDATION, judged.SHARE_OF_FINDINGS,
+                judged.SHARE_NAMED)
 
 
 def _measured(kind: str) -> tuple[Mapping[str, Mapping[str, float]], ...]:
