@@ -56,6 +56,7 @@ def main() -> None:
     parser.add_argument("--work", type=Path, default=ROOT / "runs" / "app")
     work = parser.parse_args().work.absolute()
     work.mkdir(parents=True, exist_ok=True)
+    os.environ["WARDROUND_CACHE"] = str(work / "cache")  # phantoms are drawn and decoded anew
     os.environ["XDG_CONFIG_HOME"] = str(work / "config")  # the user's own settings stay as they are
     measured: dict[str, object] = {"machine": f"{platform.processor() or platform.machine()}, {os.cpu_count()} cores",
                                    "start_s": [started(work) for _ in range(STARTS)]}

@@ -8,6 +8,7 @@ import sys
 from pathlib import Path
 from typing import TYPE_CHECKING
 
+from wardround.errors import WardroundError
 from wardround.extras import need
 
 if TYPE_CHECKING:
@@ -19,9 +20,10 @@ if TYPE_CHECKING:
 def launch(run: Path | None = None, workspace: Path | None = None) -> int:
     """Show the window until it is closed; returns the exit code. run: a run or comparison to look at first.
 
-    workspace: where plans and runs are kept, from now on. MissingExtra without PySide6 or pyqtgraph."""
-    for module in ("PySide6.QtWidgets", "pyqtgraph", "tomlkit"):
-        need(module, extra="app", purpose="the desktop app")
+    workspace: where plans and runs are kept, from now on. MissingExtra without PySide6 or pyqtgraph, WardroundError without what Qt
+    needs of the system."""
+    _check_packages()
+    _check_display()
     from PySide6.QtCore import QCoreApplication, Qt
 
     from wardround.app.desk import Desk
@@ -42,6 +44,23 @@ def launch(run: Path | None = None, workspace: Path | None = None) -> int:
         window.open_run(run.absolute())
     signal.signal(signal.SIGINT, signal.SIG_DFL)  # Ctrl-C in the terminal ends the window; jobs go on
     return int(app.exec())
+
+
+def _check_packages() -> None:
+    """MissingExtra for a package that is not installed, WardroundError for a library of the system that Qt lacks."""
+    try:
+        for module in ("PySide6.QtWidgets", "pyqtgraph", "tomlkit"):
+            need(module, extra="app", purpose="the desktop app")
+    except ImportError as error:
+        raise WardroundError(f"the desktop app needs a library that this system lacks ({error}). On Debian and Ubuntu: apt-get install "
+                             "libegl1 libgl1 libxkbcommon0 libdbus-1-3 libfontconfig1 libxcb-cursor0.") from error
+
+
+def _check_display() -> None:
+    """WardroundError where there is nothing to show a window on; Qt would end the process."""
+    if sys.platform.startswith("linux") and not any(map(os.environ.get, ("DISPLAY", "WAYLAND_DISPLAY", "QT_QPA_PLATFORM"))):
+        raise WardroundError("there is no display to show a window on (DISPLAY and WAYLAND_DISPLAY are not set). Sit at the machine, log in "
+                             "with ssh -X, or use the commands: wardround --help.")
 
 
 def make_app(settings: Settings) -> QApplication:
