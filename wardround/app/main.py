@@ -59,8 +59,8 @@ def _check_packages() -> None:
 def _check_display() -> None:
     """WardroundError where there is nothing to show a window on; Qt would end the process."""
     if sys.platform.startswith("linux") and not any(map(os.environ.get, ("DISPLAY", "WAYLAND_DISPLAY", "QT_QPA_PLATFORM"))):
-        raise WardroundError("there is no display to show a window on (DISPLAY and WAYLAND_DISPLAY are not set). Sit at the machine, log in "
-                             "with ssh -X, or use the commands: wardround --help.")
+        raise WardroundError("there is no display to show a window on (DISPLAY and WAYLAND_DISPLAY are not set). Sit at the machine, log "
+                             "in with ssh -X, or use the commands: wardround --help.")
 
 
 def make_app(settings: Settings) -> QApplication:
