@@ -70,8 +70,11 @@ def test_a_job_that_fails_keeps_its_last_words(desk: Desk, qtbot: QtBot) -> None
     job = desk.train("run")
     qtbot.waitUntil(lambda: job.state == "failed", timeout=60000)
     assert "/no/such/folder" in job.last_words
-    desk.jobs.forget(job)
-    assert desk.jobs.all() == [] and not job.folder.exists()
+    again = desk.train("run")
+    assert desk.jobs.all() == [again] and not job.folder.exists()  # the same command again takes its place
+    qtbot.waitUntil(lambda: again.state == "failed", timeout=60000)
+    desk.jobs.forget(again)
+    assert desk.jobs.all() == [] and not again.folder.exists()
 
 
 def test_a_damaged_record_of_a_job_is_left_out(tmp_path: Path) -> None:

@@ -10,6 +10,7 @@ from __future__ import annotations
 import importlib.util
 import json
 import os
+import secrets
 import shlex
 import signal
 import subprocess
@@ -72,12 +73,17 @@ class Job(QObject):
 
     @property
     def command(self) -> str:
-        return shlex.join(["wardround", *self._record["argv"]])
+        return shlex.join(["wardround", *self.argv])
+
+    @property
+    def argv(self) -> list[str]:
+        """The command without the program's name."""
+        return list(self._record["argv"])
 
     @property
     def kind(self) -> str:
         """The command's name, e.g. "compare"."""
-        return str(self._record["argv"][0])
+        return self.argv[0]
 
     @cached_property
     def live(self) -> Live:
@@ -105,7 +111,7 @@ class Job(QObject):
 
     def launch(self) -> None:
         """Start the command, or start it again: it goes on from its last checkpoint."""
-        argv = list(self._record["argv"])
+        argv = self.argv
         if self.kind in TOLD:
             argv += ["--events", str(self.folder / "events.jsonl")]
         self._note(is_paused=False, asked_to_stop=False)
@@ -221,10 +227,14 @@ class Jobs(QObject):
         return sorted(self._jobs, key=lambda job: -job.started)
 
     def start(self, argv: Sequence[str], title: str, results: Path) -> Job:
-        """Start a command of wardround; argv without the program's name. WardroundError if the same one is at work already."""
+        """Start a command of wardround; argv without the program's name. It takes the place of an ended job that said the same.
+
+        WardroundError if something is at work on these results already."""
         if any(job.is_alive and job.results == results for job in self._jobs):
             raise WardroundError(f"{results} is being worked on already. Wait for it on the page Run, or stop it there.")
-        name = f"{time.strftime('%Y%m%d-%H%M%S')}-{len(self._jobs)}"
+        for job in [job for job in self._jobs if job.argv == list(argv)]:
+            self.forget(job)
+        name = f"{time.strftime('%Y%m%d-%H%M%S')}-{secrets.token_hex(2)}"
         job = Job.make(self._folder / name, argv, title, results, self)
         self._jobs.append(job)
         job.changed.connect(self.changed)
