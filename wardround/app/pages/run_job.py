@@ -238,6 +238,10 @@ class JobView(QWidget):
         row.addWidget(self._stage_bar, 1)
         return row
 
+    def _other_run(self) -> None:
+        self._timeline.look_at(0)
+        self.show_run()
+
     def _rounds(self) -> QWidget:
         for widget, key, told in ((self._tabs, "run.runs", self.tr("Runs")), (self._timeline, "run.timeline", ""),
                                   (self._round, "run.round", ""), (self._lanes, "run.lanes", self.tr("Sites")),
@@ -247,7 +251,7 @@ class JobView(QWidget):
                 widget.setAccessibleName(told)
         self._tabs.setExpanding(False)
         self._tabs.setDrawBase(False)
-        self._tabs.currentChanged.connect(lambda _: (self._timeline.look_at(0), self.show_run()))
+        self._tabs.currentChanged.connect(self._other_run)
         self._timeline.looked_at.connect(lambda _: self.show_run())
         self._log.setReadOnly(True)
         self._log.setFixedHeight(theme().px(LOG))
@@ -255,11 +259,11 @@ class JobView(QWidget):
         self._frame.setProperty("look", "panel")
         column = QVBoxLayout(self._frame)
         column.setContentsMargins(theme().px(14), theme().px(6), theme().px(14), theme().px(10))
-        told = QHBoxLayout()
+        line = QHBoxLayout()
         self._round.setSizePolicy(QSizePolicy.Policy.Ignored, QSizePolicy.Policy.Fixed)  # many sites may have failed in it
-        told.addWidget(self._round, 1)
-        told.addWidget(self._left)
+        line.addWidget(self._round, 1)
+        line.addWidget(self._left)
         column.addWidget(self._timeline)
-        column.addLayout(told)
+        column.addLayout(line)
         column.addWidget(LanesRoom(self._lanes, LANES))
         return self._frame

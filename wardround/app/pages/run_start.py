@@ -54,8 +54,8 @@ class StartBar(QFrame):
         row.setSpacing(theme().px(10))
         row.addWidget(self._plan)
         row.addStretch(1)
-        for widget in (self._labels["train"], self._arm, self._site, self._labels["seeds"], self._seeds, self._start):
-            row.addWidget(widget, 9 if widget is self._arm else 0)
+        for part in (self._labels["train"], self._arm, self._site, self._labels["seeds"], self._seeds, self._start):
+            row.addWidget(part, 9 if part is self._arm else 0)
         self._arm.currentIndexChanged.connect(self._choose)
         self._site.currentTextChanged.connect(self.changed)
         self._seeds.valueChanged.connect(self.changed)
