@@ -71,8 +71,9 @@ def literals() -> Iterator[tuple[str, str]]:
         for node in ast.walk(ast.parse(file.read_text(encoding="utf-8"))):
             if isinstance(node, ast.Call) and isinstance(node.func, ast.Attribute) and node.func.attr == "tr":
                 text = node.args[0]
-                assert isinstance(text, ast.Constant) and isinstance(text.value, str), f"{file.name}:{node.lineno}: tr takes a literal, which lupdate can find"
-                assert ast.unparse(node.func.value) == "self", f"{file.name}:{node.lineno}: call self.tr: lupdate takes another for a class"
+                where = f"{file.name}:{node.lineno}"
+                assert isinstance(text, ast.Constant) and isinstance(text.value, str), f"{where}: tr takes a literal that lupdate finds"
+                assert ast.unparse(node.func.value) == "self", f"{where}: call self.tr: lupdate takes another for a class"
                 yield file.name, text.value
 
 

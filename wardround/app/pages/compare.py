@@ -19,6 +19,7 @@ from PySide6.QtWidgets import (
 )
 
 from wardround.app.desk import Desk
+from wardround.app.language import said
 from wardround.app.page import Page
 from wardround.app.theme import theme
 from wardround.app.views import compare as view
@@ -202,14 +203,14 @@ class _Found(QScrollArea):
 
     def show_compared(self, found: view.Compared) -> None:
         """Show runs side by side, without a paired difference yet."""
-        self._caution.setText("\n".join(found.cautions))
+        self._caution.setText("\n".join(map(said, found.cautions)))
         self._caution.setVisible(bool(found.cautions))
         self._runs.show_whole(found.runs)
         self._results.show_whole(found.results)
-        self._results_caption.setText(found.results.caption)
+        self._results_caption.setText(said(found.results.caption))
         self._plans.show_whole(found.plans)
         self._plans.setVisible(bool(found.plans.rows))
-        self._same.setText(found.plans_note)
+        self._same.setText(said(found.plans_note))
         self._same.setVisible(bool(found.plans_note))
         for part in (self._paired_heading, self._note, self._paired, self._paired_caption):
             part.hide()
@@ -226,7 +227,7 @@ class _Found(QScrollArea):
         self._note.hide()
         self._paired.show_whole(grid, {(row, VERDICT): ROLES[cells[VERDICT]] for row, cells in enumerate(grid.rows)
                                          if cells[VERDICT] in ROLES})
-        self._paired_caption.setText(grid.caption)
+        self._paired_caption.setText(said(grid.caption))
         for part in (self._paired_heading, self._paired, self._paired_caption):
             part.show()
 
@@ -248,7 +249,7 @@ class _Found(QScrollArea):
 
     def _draw(self, drawing: Curves, curves: view.Curves) -> None:
         drawing.clear()
-        drawing.labels(curves.title, self.tr("round"), "")
+        drawing.labels(said(curves.title), self.tr("round"), "")
         drawing.limits(x=(0, 1.15 * max(float(line.rounds.max()) for line in curves.lines)))  # room for the legend
         for line in curves.lines:
             drawing.line(line.letter, line.rounds, line.values, view.LETTERS.index(line.letter))

@@ -233,7 +233,7 @@ class PredictPage(Page):
         self._program.setVisible(bool(facts.program))
         self._program_said.setText(self.tr("The network of this model is a program of its author's ({program}), which would be run on this "
                                            "computer with your rights. Without it the model cannot answer.").format(program=facts.program))
-        self._drop.set_text(self.tr("Drop images or a folder here.\n\nThis model reads {accepted}.").format(accepted=facts.accepted))
+        self._drop.set_text(self.tr("Drop images or a folder here.\n\nThis model reads {accepted}.").format(accepted=said(facts.accepted)))
         self._panel.show_model(facts)
         self._place.setCurrentWidget(self._drop)
         self._show_rows()

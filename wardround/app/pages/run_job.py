@@ -8,6 +8,7 @@ from PySide6.QtCore import Signal
 from PySide6.QtGui import QTextCursor
 from PySide6.QtWidgets import QFrame, QHBoxLayout, QPlainTextEdit, QProgressBar, QPushButton, QSizePolicy, QTabBar, QVBoxLayout, QWidget
 
+from wardround.app.language import said
 from wardround.app.pages.run_curves import RunCurves
 from wardround.app.runner import Job
 from wardround.app.theme import theme
@@ -167,7 +168,7 @@ class JobView(QWidget):
         for widget in (self._stage, self._stage_bar):
             widget.setVisible(event is not None or is_waiting)
         if event is not None:
-            self._stage.setText(stage(event))
+            self._stage.setText(said(stage(event)))
             self._stage_bar.setRange(0, max(1, event.total))
             self._stage_bar.setValue(event.done)
         elif is_waiting:

@@ -165,7 +165,7 @@ class _Privacy(_Part):
         self._text.setText("\n".join([self.tr("What that means:"), *_items(budget.promises), "", self.tr("What it does not cover:"),
                                       *_items(budget.not_covered)]))
         self._table.show_whole(budget.grid)
-        self._caption.setText(budget.grid.caption)
+        self._caption.setText(said(budget.grid.caption))
 
     def draw(self, curves: Sequence[view.Curve], budget: view.Budget | None) -> None:
         """Epsilon against the budget, which is a dashed line."""
@@ -218,7 +218,7 @@ class _Apart(_Part):
         for number, curve in enumerate(apart.curves):
             self._curves.line(curve.site, curve.rounds, curve.values, number)
         self._table.show_whole(apart.grid)
-        self._caption.setText(apart.grid.caption)
+        self._caption.setText(said(apart.grid.caption))
 
 
 class _Audit(_Part):
@@ -256,15 +256,15 @@ class _Audit(_Part):
         for part in (self._never, self._table, self._took, self._how):
             part.setVisible(is_known)
         self._none.setVisible(not is_known)
-        self._none.setText(refusal or (audit.problem if audit is not None and audit.problem else self._none.text()))
+        self._none.setText(refusal or (said(audit.problem) if audit is not None and audit.problem else self._none.text()))
         self._cost.setVisible(not refusal)
         self.button.setVisible(not refusal)
         if audit is None or audit.problem:
             return
-        self._never.setText(audit.never)
+        self._never.setText(said(audit.never))
         self._took.setText(audit.cost)
         self._table.show_whole(audit.verdicts, {(row, VERDICT): LOOKS[kind] for row, kind in enumerate(audit.kinds) if kind in LOOKS})
-        self._how.setText(audit.how)
+        self._how.setText(said(audit.how))
         self._shown = [_Finding(finding) for finding in audit.findings]
         for shown in self._shown:
             self._findings.addWidget(shown)
@@ -287,13 +287,13 @@ class _Finding(QFrame):
         super().__init__()
         column = QVBoxLayout(self)
         column.setContentsMargins(0, theme().px(6), 0, 0)
-        column.addWidget(heading(finding.attack))
-        column.addWidget(label(finding.question))
-        column.addWidget(label(self.tr("Verdict: {}.").format(finding.in_words), look=LOOKS.get(finding.verdict, "")))
+        column.addWidget(heading(said(finding.attack)))
+        column.addWidget(label(said(finding.question)))
+        column.addWidget(label(self.tr("Verdict: {}.").format(said(finding.in_words)), look=LOOKS.get(finding.verdict, "")))
         measured = Facts()
         measured.show_facts({self.tr("Planted victim"): finding.planted, self.tr("This run"): finding.result})
         column.addWidget(measured)
-        column.addWidget(muted(finding.says_not))
+        column.addWidget(muted(said(finding.says_not)))
         for array in finding.pictures:
             picture = Picture()
             picture.show_array(array)
@@ -302,7 +302,7 @@ class _Finding(QFrame):
             row = QHBoxLayout()
             row.addWidget(picture)
             column.addLayout(row)
-            column.addWidget(label(view.PATIENTS, look="caution"))
+            column.addWidget(label(said(view.PATIENTS), look="caution"))
 
 
 def _items(sentences: Sequence[str]) -> list[str]:

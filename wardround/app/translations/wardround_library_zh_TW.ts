@@ -184,6 +184,14 @@
             <translation>校準誤差（ECE）</translation>
         </message>
         <message>
+            <source>Can whoever has the model tell that a certain image or patient was among those it was trained on?</source>
+            <translation>持有模型的人，能否判斷某張影像或某位病人曾用於訓練？</translation>
+        </message>
+        <message>
+            <source>Can whoever sees the updates without names tell which hospital has sent one?</source>
+            <translation>看得到匿名更新的人，能否判斷是哪家醫院送出的？</translation>
+        </message>
+        <message>
             <source>Cannot be drawn: predictions.csv is absent.</source>
             <translation>無法繪製：缺少 predictions.csv。</translation>
         </message>
@@ -226,6 +234,22 @@
         <message>
             <source>Copies that were resized, recompressed or cropped, or neighbouring slices. They leak as identical ones do.</source>
             <translation>經縮放、重新壓縮或裁切的副本，或相鄰的切面。它們與完全相同的影像一樣會造成洩漏。</translation>
+        </message>
+        <message>
+            <source>Could a server that keeps what it gets draw images of patients from what a hospital sends?</source>
+            <translation>留存所收內容的伺服器，能否從醫院送出的資料還原病人影像？</translation>
+        </message>
+        <message>
+            <source>Could some sites spoil the model by calling their images by other names?</source>
+            <translation>部分院所能否藉由更改影像標籤來破壞模型？</translation>
+        </message>
+        <message>
+            <source>Could some sites stop the others from learning by sending the opposite of what they have learnt?</source>
+            <translation>部分院所能否送出與所學相反的更新，使其他院所無法學習？</translation>
+        </message>
+        <message>
+            <source>Could some sites teach the model to answer as they like wherever a small patch is in the image?</source>
+            <translation>部分院所能否讓模型在影像含有某個小圖塊時，依其意願作答？</translation>
         </message>
         <message>
             <source>Data set</source>
@@ -364,6 +388,10 @@
             <translation>梯度上限</translation>
         </message>
         <message>
+            <source>Gradient inversion</source>
+            <translation>梯度反演</translation>
+        </message>
+        <message>
             <source>Greatest</source>
             <translation>最大值</translation>
         </message>
@@ -394,6 +422,10 @@
         <message>
             <source>Hospital by hospital</source>
             <translation>各醫院</translation>
+        </message>
+        <message>
+            <source>Hospital inference</source>
+            <translation>醫院推論</translation>
         </message>
         <message>
             <source>How good</source>
@@ -444,8 +476,16 @@
             <translation>各切分的影像數，其後為各類別的訓練影像數。</translation>
         </message>
         <message>
+            <source>Images of each split, then training images of each class. Groups are images that are nearly the same; patients are not known.</source>
+            <translation>各切分的影像數，其後為各類別的訓練影像數。群組為幾乎相同的影像；病人身分未知。</translation>
+        </message>
+        <message>
             <source>Images of each split.</source>
             <translation>各切分的影像數。</translation>
+        </message>
+        <message>
+            <source>Images of each split. Groups are images that are nearly the same; patients are not known.</source>
+            <translation>各切分的影像數。群組為幾乎相同的影像；病人身分未知。</translation>
         </message>
         <message>
             <source>Images that look alike are grouped instead. A table with a column 'patient' is the safer way.</source>
@@ -628,6 +668,10 @@
             <translation>平均體積誤差 (ml)</translation>
         </message>
         <message>
+            <source>Membership inference</source>
+            <translation>成員推論</translation>
+        </message>
+        <message>
             <source>Memory</source>
             <translation>記憶體</translation>
         </message>
@@ -718,6 +762,10 @@
         <message>
             <source>Only the clean figures are results; the published ones are inflated by images that training has seen.</source>
             <translation>只有無洩漏的數字才是結果；公開切分的數字因含有訓練時看過的影像而偏高。</translation>
+        </message>
+        <message>
+            <source>Only these attacks, this share of malicious sites and these rounds were tried. An attacker who knows the rule keeps closer, and one who controls more sites than the rule's limit wins.</source>
+            <translation>只測試了這些攻擊、這個比例的惡意院所與這些回合。知道規則的攻擊者會更貼近其他院所，而控制的院所數超過規則上限者必定得逞。</translation>
         </message>
         <message>
             <source>Optimiser</source>
@@ -982,6 +1030,18 @@
         <message>
             <source>Tested on</source>
             <translation>測試對象</translation>
+        </message>
+        <message>
+            <source>That these attacks fail does not show that none succeeds: they know the labels, but not what such images look like in general, and they look at one round of the sites with the fewest images. A server that sends another network than was agreed can read far more; against that helps only that a site approves what it trains. The planted victims hold images of this run at 32 x 32 pixels. Where images are alike, the mean image, which is no patient's, comes near to each: see its columns. A secure sum hides whose image is drawn; for the rest it helps by the number of images in it.</source>
+            <translation>這些攻擊失敗，並不表示沒有攻擊會成功：它們知道標籤，但不知道這類影像一般的樣貌，而且只看影像最少的院所的一個回合。若伺服器送出與約定不同的網路，可讀出的內容多得多；唯一的對策是院所核准自己要訓練的內容。預設的受害對象持有這次執行的影像，尺寸為 32 x 32 像素。若影像彼此相似，不屬於任何病人的平均影像會與每張都接近：見其所在欄。安全加總會隱藏還原的是誰的影像；其餘的保護則取決於加總的影像數。</translation>
+        </message>
+        <message>
+            <source>That these attacks find few members does not prove that none can be found: better attacks, more shadows, every round's model or a site's own update may show more, and single unusual patients more than the average. Shadows train on half of the images, which makes them easier to attack than the run. This is a measured risk, no proof that the model is anonymous.</source>
+            <translation>這些攻擊只找出少數成員，並不證明找不到：更好的攻擊、更多影子模型、每回合的模型或院所自己的更新都可能透露更多，個別特殊病人的風險也高於平均。影子模型只用一半的影像訓練，因此比這次執行更容易攻擊。這是量測到的風險，並非模型匿名的證明。</translation>
+        </message>
+        <message>
+            <source>The attacker knew updates of every hospital from earlier rounds, and all of them began with the same model. With updates of other origin, e.g. of similar public images, or by other features, fewer or more may be told.</source>
+            <translation>攻擊者知道每家醫院先前回合的更新，且所有醫院都從同一模型開始。若使用其他來源的更新（例如相似的公開影像）或其他特徵，能判斷的可能更少或更多。</translation>
         </message>
         <message>
             <source>The data tell where each image comes from: the hospitals, or scanners, as they were.</source>
@@ -1528,6 +1588,10 @@
             <translation>該處可用磁碟空間</translation>
         </message>
         <message>
+            <source>gradient inversion</source>
+            <translation>梯度反演</translation>
+        </message>
+        <message>
             <source>half the bytes up</source>
             <translation>上傳量減半</translation>
         </message>
@@ -1546,6 +1610,10 @@
         <message>
             <source>hits and false alarms in one number: harmonic mean of sensitivity and precision, averaged if there are more than two classes</source>
             <translation>以單一數字表示命中與誤報：敏感度與精確率的調和平均，超過兩類時取平均</translation>
+        </message>
+        <message>
+            <source>hospital inference</source>
+            <translation>醫院推論</translation>
         </message>
         <message>
             <source>hospitals differ: it needs no statistics of other images, and goes with privacy</source>
@@ -1740,6 +1808,10 @@
             <translation>平均體積誤差</translation>
         </message>
         <message>
+            <source>membership inference</source>
+            <translation>成員推論</translation>
+        </message>
+        <message>
             <source>memory</source>
             <translation>記憶體</translation>
         </message>
@@ -1914,6 +1986,10 @@
         <message>
             <source>pictures with labels, when cnn is not enough; model.width = 0.5 makes it 3.5 times faster</source>
             <translation>有標籤的平面影像，cnn 不夠用時；model.width = 0.5 可快 3.5 倍</translation>
+        </message>
+        <message>
+            <source>pictures: PNG, JPEG, TIFF, BMP, DICOM or NIfTI</source>
+            <translation>平面影像：PNG、JPEG、TIFF、BMP、DICOM 或 NIfTI</translation>
         </message>
         <message>
             <source>pneumoniamnist.npz</source>
@@ -2258,6 +2334,10 @@
         <message>
             <source>volume error</source>
             <translation>體積誤差</translation>
+        </message>
+        <message>
+            <source>volumes: NIfTI (.nii, .nii.gz) or DICOM of several frames (.dcm)</source>
+            <translation>立體影像：NIfTI（.nii、.nii.gz）或多影格 DICOM（.dcm）</translation>
         </message>
         <message>
             <source>wardround</source>

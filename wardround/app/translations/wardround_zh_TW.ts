@@ -1013,6 +1013,10 @@ Research software: not a medical device, not for clinical use.</source>
         <source>Type {}.</source>
         <translation>請輸入：{}。</translation>
     </message>
+    <message>
+        <source>{} if it is not set</source>
+        <translation>未設定時為 {}</translation>
+    </message>
 </context>
 <context>
     <name>OverviewTab</name>

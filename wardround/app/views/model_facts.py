@@ -12,6 +12,8 @@ from wardround.core.wording import PHANTOM
 from wardround.errors import WardroundError
 
 CHUNK = 1 << 20  # bytes that are hashed at a time
+PICTURES = "pictures: PNG, JPEG, TIFF, BMP, DICOM or NIfTI"
+VOLUMES = "volumes: NIfTI (.nii, .nii.gz) or DICOM of several frames (.dcm)"
 UNSURE = "A mask says nothing about how sure the model is."
 APART = "Each finding has a probability of its own: they need not sum to 1."
 GROUP = 16  # digits of a hash that are shown together
@@ -99,8 +101,8 @@ def _accepted(suffixes: tuple[str, ...], is_volume: bool) -> tuple[tuple[str, ..
     if suffixes:
         return (f"*{suffixes[0]}",), f"a patient's folder, whose files end in {', '.join(suffixes)}; or the first of these files"
     if is_volume:
-        return ("*.nii", "*.nii.gz", "*.dcm"), "volumes: NIfTI (.nii, .nii.gz) or DICOM of several frames (.dcm)"
-    return tuple(f"*{suffix}" for suffix in sorted(SUFFIXES)), "pictures: PNG, JPEG, TIFF, BMP, DICOM or NIfTI"
+        return ("*.nii", "*.nii.gz", "*.dcm"), VOLUMES
+    return tuple(f"*{suffix}" for suffix in sorted(SUFFIXES)), PICTURES
 
 
 def _notes(record: Mapping[str, Any]) -> list[str]:

@@ -21,6 +21,7 @@ NAMED = ("model.name", "strategy.name")  # whose sections hold arguments of what
 NOT_OURS = ("recipe", "lr_factor", "combine")  # fields of strategies that a plan does not set
 FREE = ("mean", "norm-bound")  # rules that count no malicious sites
 MOST = 1e9  # of an argument
+REQUIRED, ON_UNLESS, OFF_UNLESS = "must be set", "true if it is not set", "false if it is not set"
 MANY = 1000  # sites, where only the data tell how many there are
 
 
@@ -259,11 +260,11 @@ def _argument(key: str, hint: Any, default: Any) -> Iterator[Setting]:
     name = key.partition(".")[2].replace("_", " ")
     label = name[:1].upper() + name[1:]
     if isinstance(default, bool):
-        yield Switch(key, label, f"{str(default).lower()} if it is not set")
+        yield Switch(key, label, ON_UNLESS if default else OFF_UNLESS)
     elif isinstance(default, int | float) or (default is dataclasses.MISSING and hint in (int, float)):
         is_required = default is dataclasses.MISSING
         is_whole = hint is int or (hint is None and isinstance(default, int))
-        yield Number(key, label, "must be set" if is_required else f"{default:g} if it is not set", -math.inf, MOST,
+        yield Number(key, label, REQUIRED if is_required else "", -math.inf, MOST,
                      is_whole=is_whole, is_optional=True, default="" if is_required else f"{default:g}")
 
 

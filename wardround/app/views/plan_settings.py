@@ -40,7 +40,8 @@ class Choice:
 
 @dataclass(frozen=True)
 class Number:
-    """A number between low and high, infinite where there is no limit. is_optional: may be none. default: what then holds."""
+    """A number between low and high, infinite where there is no limit. is_optional: may be none. default: what then holds, which is all
+    that can be said where explained is ""."""
 
     key: str
     label: str

@@ -141,10 +141,20 @@ def _grid(sites: Sequence[str], classes: Sequence[str], train: np.ndarray, num_i
     numbers = np.column_stack([*(num_images[split] for split in SPLITS), patients, kinds])
     rows = [(site, *(f"{value:,}" for value in row)) for site, row in zip((*sites, EVERYWHERE), (*numbers, numbers.sum(0)), strict=True)]
     columns = ("Site", "Training", "Validation", "Test", unit.capitalize(), *classes[:kinds.shape[1]])
-    caption = "Images of each split, then training images of each class." if kinds.shape[1] else "Images of each split."
-    if unit == "groups":
-        caption += " Groups are images that are nearly the same; patients are not known."
-    return Grid(columns=columns, rows=tuple(rows), caption=caption, numeric=(False, *[True] * (len(columns) - 1)))
+    return Grid(columns=columns, rows=tuple(rows), caption=_counted(kinds.shape[1] > 0, unit == "patients"),
+                numeric=(False, *[True] * (len(columns) - 1)))
+
+
+def _counted(has_classes: bool, knows_patients: bool) -> str:
+    """The caption, in whole texts that can be translated."""
+    if has_classes:
+        caption = "Images of each split, then training images of each class."
+        note = ("Images of each split, then training images of each class. Groups are images that are nearly the same; patients are not "
+                "known.")
+    else:
+        caption = "Images of each split."
+        note = "Images of each split. Groups are images that are nearly the same; patients are not known."
+    return caption if knows_patients else note
 
 
 def _examples(prepared: Prepared, plan: Plan, site: str, each: int) -> Examples:

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import ast
-from collections.abc import Iterable, Iterator, Mapping
+from collections.abc import Collection, Iterable, Iterator, Mapping
 from functools import partial
 from pathlib import Path
 
@@ -14,8 +14,8 @@ SHOWN = frozenset({"action", "caption", "caution", "columns", "heads", "meaning"
 """Arguments and variables that hold what people read; texts with numbers in them (f-strings) are left out."""
 
 READ = ("app/views/compare.py", "app/views/data.py", "app/views/judged.py", "app/views/ledger.py", "app/views/model_facts.py",
-        "app/views/predict.py", "app/views/results.py", "app/views/results_images.py", "app/views/security.py", "app/views/sites.py",
-        "app/views/start.py", "report/attacked.py", "report/sections.py", "report/segmentation.py", "report/spent.py",
+        "app/views/plan.py", "app/views/predict.py", "app/views/results.py", "app/views/results_images.py", "app/views/security.py",
+        "app/views/sites.py", "app/views/start.py", "report/attacked.py", "report/sections.py", "report/segmentation.py", "report/spent.py",
         "report/story.py", "report/tables.py", "report/words.py")
 """Files whose tables and sentences pages show."""
 
@@ -28,21 +28,21 @@ NAMED = {  # file -> functions that give names and values
 
 def library_texts() -> tuple[str, ...]:
     """Each text once, sorted. Those that other packages add, e.g. of a strategy of their own, are shown as they are."""
-    found = [*_advice(), *_plan(), *_data(), *_results(), *_studies()]
+    found = [*_advice(), *_plan(), *_data(), *_results(), *_audit(), *_studies()]
     found += [text for file in READ for text in shown_in(LIBRARY / file)]
     found += [name for file, functions in NAMED.items() for name in named_in(LIBRARY / file, functions)]
     return tuple(sorted({text for text in found if _has_words(text)}))
 
 
-def shown_in(file: Path) -> Iterator[str]:
-    """Texts that are given as arguments of the names SHOWN, or kept in variables of such a name; constants of several words."""
+def shown_in(file: Path, names: Collection[str] = SHOWN) -> Iterator[str]:
+    """Texts that are given as arguments of these names, or kept in variables of such a name; constants of several words."""
     for node in ast.walk(ast.parse(file.read_text(encoding="utf-8"))):
         match node:
-            case ast.keyword(arg=str(name), value=value) if name in SHOWN:
+            case ast.keyword(arg=str(name), value=value) if name in names:
                 yield from _plain(value)
-            case ast.Assign(targets=[ast.Name(id=name)], value=value) if name in SHOWN:
+            case ast.Assign(targets=[ast.Name(id=name)], value=value) if name in names:
                 yield from _plain(value)
-            case ast.Assign(targets=[ast.Name(id=name)], value=value) if name.isupper():
+            case ast.Assign(targets=[ast.Name(id=name)], value=value) if name.isupper() and names is SHOWN:
                 yield from (text for text in _plain(value) if " " in text)
             case _:
                 pass
@@ -132,6 +132,18 @@ def _results() -> Iterator[str]:
     yield from (*start.STATES.values(), words.NOT_ESTIMABLE, words.TOO_FEW, "better", "worse", "no difference shown", saliency.CAUTION,
                 *attacked.VERDICTS.values(), judged.TOGETHER, judged.TRAINING, judged.VALIDATION, judged.SHARE_OF_FINDINGS,
                 judged.SHARE_NAMED)
+
+
+def _audit() -> Iterator[str]:
+    """Attacks: what they ask and what their answers do not say."""
+    from wardround.audit import hospitals, inversion, membership, robustness
+    from wardround.report import words
+
+    yield from (text for part in (hospitals, inversion, membership) for text in (part.QUESTION, part.SAYS_NOT))
+    yield from (*robustness.QUESTION.values(), robustness.SAYS_NOT)
+    for file in (hospitals, inversion, membership):
+        for text in shown_in(Path(str(file.__file__)), {"attack"}):
+            yield from (text, words.sentence(text))
 
 
 def _measured(kind: str) -> tuple[Mapping[str, Mapping[str, float]], ...]:

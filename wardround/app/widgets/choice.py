@@ -158,7 +158,8 @@ class NumberRow(SettingRow):
             self.changed.emit(self.key, value)
 
     def _say(self, fault: str, *, is_wrong: bool) -> None:
-        self.said.setText(f"\N{WARNING SIGN} {fault}" if is_wrong else self._sentence(said(self.setting.explained)))
+        meaning = said(self.setting.explained) or self.tr("{} if it is not set").format(self.setting.default)
+        self.said.setText(f"\N{WARNING SIGN} {fault}" if is_wrong else self._sentence(meaning))
         set_look(self.said, "bad" if is_wrong else "muted")
 
 
