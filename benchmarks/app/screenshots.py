@@ -10,6 +10,7 @@ import argparse
 import os
 import subprocess
 import sys
+import tempfile
 import time
 from collections.abc import Callable
 from pathlib import Path
@@ -36,7 +37,8 @@ BRAINS = ("lgg-mri", "data.phantoms=300", "data.size=64", "rounds.num=12")
 
 def main() -> None:
     parser = argparse.ArgumentParser(description=__doc__)
-    parser.add_argument("--work", type=Path, default=ROOT / "runs" / "screenshots", help="where the runs are made")
+    parser.add_argument("--work", type=Path, default=Path(tempfile.gettempdir()) / "wardround",
+                        help="where the runs are made; the pictures show its name")
     parser.add_argument("--out", type=Path, default=IMAGES)
     parser.add_argument("--language", default="en")
     parser.add_argument("--theme", default="light")
