@@ -13,6 +13,7 @@ os.environ.setdefault("OMP_NUM_THREADS", "1")
 from PySide6.QtCore import QCoreApplication, Qt
 from PySide6.QtWidgets import QApplication
 from pytestqt.qtbot import QtBot
+from tiny import TINY
 
 from wardround import session
 from wardround.app.aside import Aside
@@ -23,9 +24,6 @@ from wardround.app.theme import apply
 from wardround.plan.load import load_plan
 
 QCoreApplication.setAttribute(Qt.ApplicationAttribute.AA_ShareOpenGLContexts)
-
-TINY = ["data.phantoms=120", "data.size=16", "rounds.num=3", "evaluation.resamples=100", "engine.workers=2", "engine.precision=fp32",
-        "engine.layout=contiguous"]
 
 
 @pytest.fixture(scope="session")

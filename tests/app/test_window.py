@@ -12,6 +12,7 @@ from PySide6.QtWidgets import (
     QAbstractItemView,
     QAbstractSlider,
     QAbstractSpinBox,
+    QApplication,
     QComboBox,
     QLabel,
     QLineEdit,
@@ -37,6 +38,17 @@ def window(desk: Desk, qtbot: QtBot) -> MainWindow:
     return made
 
 
+def operated(page: Page) -> list[QWidget]:
+    """What one operates, without parts of other widgets: the line of a spin box, a combo's list, the cross in a line, scroll bars."""
+    def is_part(widget: QWidget) -> bool:
+        above = widget.parentWidget()
+        while above is not None and not isinstance(above, (QAbstractSpinBox, QComboBox, QLineEdit, QAbstractItemView)):
+            above = above.parentWidget()
+        return isinstance(widget, QScrollBar) or widget.objectName().startswith(("qt_", "ScrollLeft", "ScrollRight")) or above is not None
+
+    return [widget for kind in OPERATED for widget in page.findChildren(kind) if not is_part(widget)]
+
+
 def unnamed(page: Page) -> list[str]:
     """Widgets one operates that tell a screen reader nothing."""
     labels = {label.buddy() for label in page.findChildren(QLabel)}
@@ -45,33 +57,7 @@ def unnamed(page: Page) -> list[str]:
         text = widget.text() if isinstance(widget, QAbstractButton) else ""
         return bool(widget.accessibleName() or text or widget in labels)
 
-    def is_part(widget: QWidget) -> bool:
-        """Of another widget: the line of a spin box, a combo's list, the cross in a line, the arrows of tabs, scroll bars."""
-        above = widget.parentWidget()
-        while above is not None and not isinstance(above, (QAbstractSpinBox, QComboBox, QLineEdit, QAbstractItemView)):
-            above = above.parentWidget()
-        return isinstance(widget, QScrollBar) or widget.objectName().startswith(("qt_", "ScrollLeft", "ScrollRight")) or above is not None
-
-    return [f"{type(widget).__name__} {widget.objectName()}" for kind in OPERATED for widget in page.findChildren(kind)
-            if not is_part(widget) and not is_named(widget)]
-
-
-def test_another_look_keeps_the_page_and_the_plan(window: MainWindow, desk: Desk) -> None:
-    desk.open_plan("demo")
-    window.show_page("plan")
-    width = window.page().findChildren(QLabel)[0].sizeHint().width()
-    window.set_look(theme="dark", scale=1.4)
-    assert window.page().key == "plan" and desk.draft.name == "demo" and window.windowTitle().startswith("demo")
-    assert window.page().findChildren(QLabel)[0].sizeHint().width() > 1.2 * width
-    assert (desk.settings.theme, desk.settings.scale) == ("dark", 1.4)
-    window.set_look(theme="light", scale=1.0)
-
-
-def test_text_grows_by_keyboard(window: MainWindow, desk: Desk) -> None:
-    window._scale(1)
-    assert desk.settings.scale == 1.2
-    window._scale(-1)
-    assert desk.settings.scale == 1.0
+    return [f"{type(widget).__name__} {widget.objectName()}" for widget in operated(page) if not is_named(widget)]
 
 
 @pytest.mark.parametrize(("number", "key"), list(enumerate(PAGES, start=1)))
@@ -81,6 +67,22 @@ def test_a_page_is_reached_by_its_number_says_what_to_do_and_names_its_parts(win
     page = window.page()
     assert page.key == key and page.title() and page.purpose()
     assert unnamed(page) == []
+
+
+@pytest.mark.parametrize("key", list(PAGES))
+def test_tab_reaches_all_that_is_operated_and_is_caught_nowhere(window: MainWindow, desk: Desk, qtbot: QtBot, key: str) -> None:
+    desk.open_plan("demo")
+    window.show_page(key)
+    window.activateWindow()
+    page = window.page()
+    wanted = {widget for widget in operated(page)
+              if widget.isVisibleTo(page) and widget.isEnabled() and widget.focusPolicy() & Qt.FocusPolicy.TabFocus}
+    window.centralWidget().findChild(QWidget, "navigation").setFocus()
+    reached: set[QWidget | None] = set()
+    for _ in range(4 * len(wanted) + 40):
+        qtbot.keyClick(QApplication.focusWidget(), Qt.Key.Key_Tab)
+        reached.add(QApplication.focusWidget())
+    assert {f"{type(widget).__name__} {widget.objectName()}" for widget in wanted - reached} == set()
 
 
 def test_a_wrong_file_is_told_on_the_page_that_is_shown(window: MainWindow, desk: Desk, tmp_path: Path, qtbot: QtBot) -> None:
