@@ -47,7 +47,7 @@ app: setup
 	$(BIN)/wardround app
 
 translations: setup
-	$(BIN)/python -m wardround.app.collect
+	$(BIN)/python benchmarks/app/collect_texts.py
 
 screenshots: setup
 	$(BIN)/python benchmarks/app/screenshots.py

@@ -68,7 +68,9 @@ def test_the_wheel_holds_what_an_installed_wardround_needs(tmp_path: Path) -> No
     names = set(zipfile.ZipFile(wheel).namelist())
     plans = {f"wardround/plan/shipped/{path.name}" for path in (ROOT / "plans").glob("*.toml")}
     templates = {path.relative_to(ROOT).as_posix() for path in (ROOT / "wardround/report/templates").rglob("*") if path.is_file()}
-    assert plans | templates | {"wardround/py.typed", "wardround/plan/starters.py"} <= names
+    assets = {path.relative_to(ROOT).as_posix() for pattern in ("icons/*.svg", "translations/*.qm")
+              for path in (ROOT / "wardround/app").glob(pattern)}
+    assert len(assets) > 3 and plans | templates | assets | {"wardround/py.typed", "wardround/plan/starters.py"} <= names
     assert not [name for name in names if name.startswith(("tests/", "plans/", "docs/"))]
     zipfile.ZipFile(wheel).extractall(tmp_path / "unpacked")
     code = "from wardround.plan.starters import starter; print(starter('demo'))"

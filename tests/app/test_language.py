@@ -9,15 +9,15 @@ from typing import NamedTuple
 from xml.etree import ElementTree
 
 import pytest
+from collect_texts import APP, collect, merge, release
+from library_texts import library_texts, named_in, shown_in
 from PySide6.QtCore import QCoreApplication
 from PySide6.QtWidgets import QApplication, QDialogButtonBox, QListWidget
 from pytestqt.qtbot import QtBot
 
-from wardround.app.collect import APP, collect, merge, release
 from wardround.app.desk import Desk
 from wardround.app.language import CONTEXT, FOLDER, said, speak
 from wardround.app.settings import LANGUAGES
-from wardround.app.views.texts import library_texts, named_in, shown_in
 from wardround.app.window import MainWindow
 
 FILLED = re.compile(r"%n|\{[^}]*\}")

@@ -2,6 +2,7 @@
 
 import ast
 import re
+from functools import cache
 from pathlib import Path
 
 import wardround
@@ -12,10 +13,12 @@ MODULES = {"joblib", "dill", "shelve", "marshal", "yaml", "xml", "cloudpickle"}
 KEYWORDS = {("allow_pickle", True), ("shell", True), ("verify", False), ("autoescape", False), ("trust_remote_code", True)}
 
 
+@cache
 def trees() -> list[tuple[Path, ast.Module]]:
     return [(path.relative_to(PACKAGE), ast.parse(path.read_text())) for path in sorted(PACKAGE.rglob("*.py"))]
 
 
+@cache
 def calls() -> list[tuple[Path, ast.Call]]:
     return [(path, node) for path, tree in trees() for node in ast.walk(tree) if isinstance(node, ast.Call)]
 

@@ -8,7 +8,7 @@ from pathlib import Path
 import corpus
 import pytest
 
-from wardround.cli.results import csv_text
+from wardround.core.untrusted import csv_text
 from wardround.data.catalogue import text_column
 from wardround.data.datasets import manifest
 from wardround.data.datasets.decathlon import READER as DECATHLON

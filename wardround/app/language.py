@@ -27,5 +27,7 @@ def speak(app: QCoreApplication, language: str) -> None:
 
 
 def said(text: str) -> str:
-    """A fixed text of the library (app.views.texts) in the language in use; texts that nobody translated stay as they are."""
+    """A fixed text of the library (benchmarks/app/library_texts.py collects them) in the language in use.
+
+    Texts that nobody translated stay as they are."""
     return QCoreApplication.translate(CONTEXT, text)

@@ -7,7 +7,9 @@ from collections.abc import Collection, Iterable, Iterator, Mapping
 from functools import partial
 from pathlib import Path
 
-LIBRARY = Path(__file__).parents[2]
+import wardround
+
+LIBRARY = Path(wardround.__file__).parent
 
 SHOWN = frozenset({"action", "caption", "caution", "columns", "heads", "meaning", "note", "notes", "phantom", "plans_note", "text",
                    "title", "why_not"})

@@ -15,14 +15,14 @@ from tempfile import TemporaryDirectory
 from xml.etree import ElementTree
 
 import PySide6
+from library_texts import library_texts
 
 from wardround.app.language import CONTEXT, FOLDER
 from wardround.app.settings import LANGUAGES
-from wardround.app.views.texts import library_texts
 from wardround.errors import WardroundError
 
 TOOLS = Path(PySide6.__file__).parent
-APP = Path(__file__).parent
+APP = FOLDER.parent
 ENGLISH = "en"
 HEAD = '<?xml version="1.0" encoding="utf-8"?>\n<!DOCTYPE TS>\n'
 
