@@ -33,7 +33,7 @@ ROOT = Path(__file__).resolve().parents[2]
 LARGE = ("sites.names=none", "sites.num=20", "sites.partition=iid", "rounds.num=200", "rounds.evaluate_every=2", "data.size=32",
          "data.phantoms=1200", "model.width=8", "name=large")
 NUM_IMAGES = 60_000
-STARTS = 5
+STARTS = 9
 # starts the app as `wardround app` does, and prints the time from the first line of Python to the first painted window
 START = """
 import os, sys, time
