@@ -170,7 +170,7 @@ def test_timing_leaves_threads_memory_and_random_numbers_as_they_were() -> None:
 
 def test_without_fork_the_steps_are_timed_in_this_process(monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr(probe.multiprocessing, "get_all_start_methods", lambda: ["spawn"])
-    monkeypatch.setattr(probe, "_apart", None)
+    monkeypatch.setattr(probe, "apart", None)
     state = torch.get_rng_state()
     assert list(timed(trial(slow), [FP32, BF16])) == [FP32, BF16]
     assert torch.equal(torch.get_rng_state(), state)

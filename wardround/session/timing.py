@@ -3,14 +3,10 @@
 from __future__ import annotations
 
 import dataclasses
-import logging
 import multiprocessing
-import signal
-import time
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass, replace
 from functools import partial
-from multiprocessing.connection import Connection
 from statistics import mean
 from typing import Any
 
@@ -25,13 +21,12 @@ from wardround.fleet.worker import evaluated, trained
 from wardround.session.machine import most_resident
 from wardround.sites.site import Bench, Site, SiteRows
 from wardround.strategies.base import Personal
+from wardround.training.apart import apart, caught, clock
 from wardround.training.probe import one_thread
 
 ENOUGH_S, MOST_STEPS = 0.6, 20  # of training that is timed, after a first step
 FEW_ROWS = {"segmentation": 16}  # validation rows that are evaluated, of volumes
 ROWS = 128  # ... of pictures with labels: a forward pass at sites
-
-log = logging.getLogger(__name__)
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -58,7 +53,7 @@ def timed(blueprint: ArmBlueprint, state: State, asked: Sequence[str], *, at_onc
     work = partial(_work, blueprint, state, asked)
     is_forked = blueprint.device == "cpu" and "fork" in multiprocessing.get_all_start_methods()
     with one_thread():
-        found = _apart(work, at_once) if is_forked else [_caught(work)]
+        found = apart(work, at_once) if is_forked else [caught(work)]
     if faults := [one for one in found if isinstance(one, str)]:
         raise WardroundError(f"a step of this plan's training could not be made: {faults[0]}")
     return _together([one for one in found if isinstance(one, Timed)])
@@ -71,7 +66,7 @@ def _together(found: Sequence[Timed]) -> Timed:
 
 
 def _work(blueprint: ArmBlueprint, state: State, asked: Sequence[str]) -> Timed:
-    now, before = _clock(blueprint.device), _memory(blueprint.device)
+    now, before = clock(blueprint.device), _memory(blueprint.device)
     keep_heap()
     started = now()
     bench = blueprint.bench()
@@ -118,57 +113,6 @@ def _row_seconds(blueprint: ArmBlueprint, bench: Bench, rows: SiteRows, order: O
     return (now() - begun) / max(1, len(chosen))
 
 
-def _clock(device: str) -> Callable[[], float]:
-    """Seconds: of this thread on a CPU, which other programs disturb less; on CUDA of the wall, when all kernels have ended."""
-    if device == "cpu":
-        return time.thread_time
-
-    def synchronised() -> float:
-        torch.cuda.synchronize()
-        return time.perf_counter()
-
-    return synchronised
-
-
 def _memory(device: str) -> int | None:
     """The most bytes so far: of the GPU's memory, or of this process's; None where the system does not tell."""
     return most_resident() if device == "cpu" else torch.cuda.max_memory_allocated()
-
-
-def _apart(work: Callable[[], Timed], num: int) -> list[Timed | str]:
-    """Do it in so many forked processes at once; what each gives, or the cause of its failure."""
-    context = multiprocessing.get_context("fork")
-    pipes = [context.Pipe(duplex=False) for _ in range(num)]
-    processes = [context.Process(target=_answer, args=(theirs, work), daemon=True) for _, theirs in pipes]
-    for process, (_, theirs) in zip(processes, pipes, strict=True):
-        process.start()
-        theirs.close()
-    found: list[Timed | str] = []
-    try:
-        for process, (ours, _) in zip(processes, pipes, strict=True):
-            try:
-                found.append(ours.recv())
-            except EOFError:
-                process.join()
-                found.append(f"the process ended with exit code {process.exitcode}; out of memory?")
-    finally:
-        for process, (ours, _) in zip(processes, pipes, strict=True):
-            ours.close()
-            process.terminate()
-            process.join()
-    return found
-
-
-def _answer(connection: Connection, work: Callable[[], Timed]) -> None:
-    signal.signal(signal.SIGINT, signal.SIG_IGN)  # Ctrl-C is the parent's
-    signal.signal(signal.SIGTERM, signal.SIG_DFL)
-    connection.send(_caught(work))
-
-
-def _caught(work: Callable[[], Timed]) -> Timed | str:
-    """A model or a strategy of others may fail in any way."""
-    try:
-        return work()
-    except Exception as error:
-        log.debug("the probe failed", exc_info=True)
-        return str(error) if isinstance(error, WardroundError) else f"{type(error).__name__}: {error}"

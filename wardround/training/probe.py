@@ -11,13 +11,11 @@ import json
 import logging
 import math
 import multiprocessing
-import signal
 import time
 from collections.abc import Callable, Iterator, Mapping, Sequence
 from contextlib import contextmanager
 from dataclasses import dataclass
 from functools import partial
-from multiprocessing.connection import Connection
 from pathlib import Path
 from statistics import median
 from typing import Any
@@ -34,6 +32,7 @@ from wardround.places import cache_root
 from wardround.plan.schema import EnginePlan, Recipe
 from wardround.rng import global_torch_stream, torch_stream
 from wardround.runs.provenance import cpu_name
+from wardround.training.apart import apart, caught, clock
 from wardround.training.arithmetic import Arithmetic
 from wardround.training.losses import make_loss
 
@@ -135,7 +134,7 @@ def timed(trial: Trial, allowed: Sequence[Arithmetic], *, is_thorough: bool = Fa
     is_forked = trial.device == "cpu" and "fork" in multiprocessing.get_all_start_methods()
     with one_thread(), global_torch_stream("probe", "layers"):
         work = partial(_race, trial.model(), trial, allowed, is_thorough)
-        found = _apart(work) if is_forked else _caught(work)
+        (found,) = apart(work) if is_forked else [caught(work)]
     if isinstance(found, str):
         raise WardroundError(found)
     return found
@@ -165,7 +164,7 @@ def _race(model: FlatModel, trial: Trial, allowed: Sequence[Arithmetic], is_thor
     The plainer of two comes later: the very first step takes longest, and gains should not be overstated."""
     images, truth = _batch(trial)
     loss = make_loss(trial.recipe, None, trial.task)
-    now = _clock(trial.device)
+    now = clock(trial.device)
     model.train()
 
     def step(arithmetic: Arithmetic) -> float:
@@ -202,52 +201,6 @@ def _batch(trial: Trial) -> tuple[Tensor, Tensor]:
     shape = {"multilabel": (num, trial.num_classes), "segmentation": (num, *rest[1:])}.get(trial.task, (num,))
     high = 2 if trial.task == "multilabel" else trial.num_classes
     return images.to(trial.device), torch.randint(high, shape, generator=rng).to(trial.device)
-
-
-def _clock(device: str) -> Callable[[], float]:
-    """Seconds: of this thread on a CPU, which other programs disturb less; on CUDA of the wall, when all kernels have ended."""
-    if device == "cpu":
-        return time.thread_time
-
-    def synchronised() -> float:
-        torch.cuda.synchronize()
-        return time.perf_counter()
-
-    return synchronised
-
-
-def _apart(work: Callable[[], Steps]) -> Steps | str:
-    """Do it in a forked process; what it gives, or the cause of its failure."""
-    context = multiprocessing.get_context("fork")
-    ours, theirs = context.Pipe(duplex=False)
-    process = context.Process(target=_answer, args=(theirs, work), daemon=True)
-    process.start()
-    theirs.close()
-    try:
-        found: Steps | str = ours.recv()
-    except EOFError:
-        process.join()
-        found = f"the probing process ended with exit code {process.exitcode}; out of memory?"
-    finally:
-        ours.close()
-        process.terminate()
-        process.join()
-    return found
-
-
-def _answer(connection: Connection, work: Callable[[], Steps]) -> None:
-    signal.signal(signal.SIGINT, signal.SIG_IGN)  # Ctrl-C is the parent's
-    signal.signal(signal.SIGTERM, signal.SIG_DFL)
-    connection.send(_caught(work))
-
-
-def _caught(work: Callable[[], Steps]) -> Steps | str:
-    """A model of others may fail in any way; training will say so again, and name the site."""
-    try:
-        return work()
-    except Exception as error:
-        log.debug("the probe failed", exc_info=True)
-        return f"{type(error).__name__}: {error}"
 
 
 def typical(times: Sequence[float]) -> float:
