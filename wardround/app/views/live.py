@@ -99,7 +99,6 @@ class LiveRun:
         known = np.array([(t, value) for t, value in values if value is not None and np.isfinite(value)], float).reshape(-1, 2)
         return known[:, 0], known[:, 1]
 
-
     def in_words(self, number: int) -> str:
         """What a round came to; "" of one that is not there."""
         facts = RoundFacts()
