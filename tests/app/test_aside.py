@@ -24,7 +24,7 @@ class Answers:
                                told=self.told.append if is_told else None, key=key))
 
     def wait(self, number: int) -> None:
-        self.qtbot.waitUntil(lambda: len(self.done) + len(self.failed) == number, timeout=20000)
+        self.qtbot.waitUntil(lambda: len(self.done) + len(self.failed) == number, timeout=60_000)
 
 
 @pytest.fixture
@@ -73,7 +73,7 @@ def test_a_process_that_dies_is_told_and_replaced(answers: Answers) -> None:
 
 def test_what_takes_too_long_is_cancelled_and_the_next_question_answered(answers: Answers) -> None:
     answers.ask(asked.slowly, is_told=True)
-    answers.qtbot.waitUntil(lambda: bool(answers.told), timeout=20000)
+    answers.qtbot.waitUntil(lambda: bool(answers.told), timeout=60_000)
     answers.ask(asked.doubled, 4)
     answers.aside.cancel()
     answers.wait(1)

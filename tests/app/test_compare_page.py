@@ -20,7 +20,7 @@ from wardround.app.widgets.table import TableView
 from wardround.errors import WardroundError
 
 Shown = Callable[[type[Page]], Page]
-WAIT = 30000
+WAIT = 60_000
 
 
 @pytest.fixture

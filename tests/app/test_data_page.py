@@ -14,7 +14,7 @@ from wardround.app.pages.mapping import MappingDialog
 from wardround.app.widgets.banner import Banner
 from wardround.rng import stream
 
-WAIT = 15_000
+WAIT = 60_000
 
 
 def picture(path: Path, *seed: object) -> None:

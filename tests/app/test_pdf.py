@@ -79,7 +79,7 @@ def test_a_window_is_told_when_its_pdf_is_there(qtbot: QtBot, report: Path, tmp_
     told: list[str] = []
     process = pdf.print_pdf(report, tmp_path / "report.pdf", told.append)
     assert process.state() is not QProcess.ProcessState.NotRunning and told == []
-    qtbot.waitUntil(lambda: told == [""], timeout=30000)
+    qtbot.waitUntil(lambda: told == [""], timeout=60_000)
     assert "AUROC 0.93" in text_of(tmp_path / "report.pdf")
 
 
@@ -89,7 +89,7 @@ def test_a_window_is_told_once_why_there_is_none(qtbot: QtBot, report: Path, tmp
     engine(monkeypatch, program)
     told: list[str] = []
     pdf.print_pdf(report, tmp_path / "report.pdf", told.append)
-    qtbot.waitUntil(lambda: bool(told), timeout=30000)
+    qtbot.waitUntil(lambda: bool(told), timeout=60_000)
     assert len(told) == 1 and "report.pdf was not written: QtWebEngine ended" in told[0]
 
 
@@ -97,7 +97,7 @@ def test_a_program_that_cannot_be_started_is_told_too(qtbot: QtBot, report: Path
     monkeypatch.setattr(pdf, "_command", lambda html, file: (str(tmp_path / "no-python"),))
     told: list[str] = []
     pdf.print_pdf(report, tmp_path / "report.pdf", told.append)
-    qtbot.waitUntil(lambda: bool(told), timeout=30000)
+    qtbot.waitUntil(lambda: bool(told), timeout=60_000)
     assert len(told) == 1 and "was not written" in told[0]
 
 

@@ -54,7 +54,7 @@ def change_line(qtbot: QtBot, editor: TomlEdit, before: str, after: str) -> None
 
 
 def judged(qtbot: QtBot, page: Any) -> None:
-    qtbot.waitUntil(lambda: page._judgement.text == page.desk.draft.text, timeout=15000)
+    qtbot.waitUntil(lambda: page._judgement.text == page.desk.draft.text, timeout=60_000)
 
 
 def test_without_a_plan_it_says_where_to_get_one(desk: Desk, shown: Shown, qtbot: QtBot) -> None:
@@ -187,7 +187,7 @@ def test_a_forecast_is_an_estimate_of_this_plan_and_goes_when_the_plan_changes(p
     panel = find(page, QWidget, "forecast")
     assert not panel.isVisible()
     qtbot.mouseClick(find(page, QPushButton, "forecast.button"), Qt.MouseButton.LeftButton)
-    qtbot.waitUntil(panel.isVisible, timeout=30000)
+    qtbot.waitUntil(panel.isVisible, timeout=60_000)
     told = [label.text() for label in panel.findChildren(QLabel)]
     assert any("estimate" in text for text in told) and any("3 of 3 sites train" in text for text in told)
     assert any("Memory is that of" in text for text in told)

@@ -21,7 +21,7 @@ from wardround.app.widgets.banner import Banner
 from wardround.app.widgets.empty import Empty
 
 Shown = Callable[[type[Page]], Page]
-WAIT = 30000
+WAIT = 60_000
 LAZY = """
 import sys, tempfile
 from pathlib import Path

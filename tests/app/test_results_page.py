@@ -22,7 +22,7 @@ from wardround.app.widgets.plot import Curves, Forest, Heat
 from wardround.app.widgets.table import TableView
 
 Show = Callable[[type[Page]], Any]
-WAIT_MS = 30_000  # the second process may be starting
+WAIT_MS = 60_000  # the second process may be starting
 
 
 @pytest.fixture
@@ -58,6 +58,13 @@ def has_colour(picture: QWidget) -> bool:
     middle = [image.pixelColor(image.width() // 2 + across, image.height() // 2 + down) for across in range(-60, 60, 4)
               for down in range(-60, 60, 4)]
     return any(max(colour.getRgb()[:3]) - min(colour.getRgb()[:3]) > 8 for colour in middle)
+
+
+def test_numbers_never_stand_under_the_name_of_another_run(page: ResultsPage, desk: Desk, finished: Path, qtbot: QtBot) -> None:
+    assert page.headline.isVisible()
+    desk.open_run(finished)
+    assert not page.headline.isVisible()  # the federated run has not been read yet
+    qtbot.waitUntil(page.headline.isVisible, timeout=WAIT_MS)
 
 
 def test_an_empty_page_says_what_to_do(desk: Desk, shown: Show, comparison: Path, monkeypatch: pytest.MonkeyPatch, qtbot: QtBot) -> None:

@@ -147,7 +147,7 @@ def test_training_is_started_paused_killed_resumed_and_stopped(desk: Desk, shown
 
     os.killpg(job.pid, signal.SIGKILL)
     failure = named(page, Banner, "run.failure")
-    qtbot.waitUntil(failure.isVisible, timeout=15000)
+    qtbot.waitUntil(failure.isVisible, timeout=60_000)
     assert "Its last words:\nlong" not in failure.text() and "5000 rounds" in failure.text()
     done = len(next(iter(job.live.runs.values())).rounds)
     qtbot.mouseClick(named(failure, QPushButton, "banner.remedy"), Qt.MouseButton.LeftButton)
@@ -155,7 +155,7 @@ def test_training_is_started_paused_killed_resumed_and_stopped(desk: Desk, shown
     qtbot.waitUntil(lambda: len(next(iter(job.live.runs.values())).rounds) > done, timeout=60000)
 
     click(qtbot, page, "run.stop")
-    qtbot.waitUntil(lambda: "Stopped" in text(page, "run.state"), timeout=30000)
+    qtbot.waitUntil(lambda: "Stopped" in text(page, "run.state"), timeout=60_000)
     assert named(page, QPushButton, "run.resume").isVisible() and not named(page, QPushButton, "run.stop").isVisible()
 
 
@@ -238,6 +238,6 @@ def test_runs_that_had_finished_before_are_known_by_their_journals(tmp_path: Pat
         (results / run.parent.name).mkdir()
         (results / run.parent.name / run.name).write_bytes(run.read_bytes())
     page = request.getfixturevalue("shown")(RunPage)
-    qtbot.waitUntil(lambda: len(lanes(page)) > 2, timeout=30000)
+    qtbot.waitUntil(lambda: len(lanes(page)) > 2, timeout=60_000)
     assert {state for _, state, _ in lanes(page)} == {"Finished"}
     assert lanes(page)[0][0] == "federated-seed0"

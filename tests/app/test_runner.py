@@ -55,14 +55,14 @@ def test_a_job_is_paused_outlives_its_window_and_is_stopped_and_resumed(desk: De
         desk.train("run")
 
     again.stop()
-    qtbot.waitUntil(lambda: job.state == "stopped", timeout=30000)
+    qtbot.waitUntil(lambda: job.state == "stopped", timeout=60_000)
     done = len(next(iter(job.live.runs.values())).rounds)
     assert "stopped" in job.last_words and (job.results / "checkpoints").is_dir()
 
     job.resume()
     qtbot.waitUntil(lambda: len(next(iter(job.live.runs.values())).rounds) > done, timeout=60000)
     os.killpg(job.pid, signal.SIGKILL)
-    qtbot.waitUntil(lambda: job.state == "failed", timeout=30000)
+    qtbot.waitUntil(lambda: job.state == "failed", timeout=60_000)
 
 
 def test_a_job_that_fails_keeps_its_last_words(desk: Desk, qtbot: QtBot) -> None:

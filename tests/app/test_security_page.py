@@ -27,7 +27,7 @@ from wardround.privacy.ledger import Ledger
 from wardround.report.attacked import NEVER
 
 Shown = Callable[[type[Page]], Page]
-WAIT = 30000
+WAIT = 60_000
 SITES = ("east", "north", "south")
 PLANNED = {"[privacy]\nunit = \"none\"": "[privacy]\nunit = \"image\"", "[attack]\nkind = \"none\"": "[attack]\nkind = \"sign-flip\"",
            "rule = \"mean\"": "rule = \"median\""}

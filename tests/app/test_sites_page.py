@@ -28,7 +28,7 @@ from wardround.app.widgets.table import TableView
 
 T = TypeVar("T", bound=QWidget)
 Show = Callable[[type[Page]], Page]
-WAIT = 20000
+WAIT = 60_000
 
 
 @pytest.fixture

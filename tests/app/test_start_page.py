@@ -19,7 +19,7 @@ from wardround.app.widgets.table import TableView
 from wardround.plan.starters import starters
 
 Show = Callable[[type[Page]], Page]
-WAIT = 20000
+WAIT = 60_000
 
 
 @pytest.fixture

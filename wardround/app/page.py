@@ -95,6 +95,10 @@ class Page(QWidget):
             self._working.begin(aside.cancel)
         aside.ask(request)
 
+    def reading(self, folder: Path) -> str:
+        """What stands in place of what was shown before, until a folder is read: numbers never stand under another run's name."""
+        return self.tr("Reading {}\N{HORIZONTAL ELLIPSIS}").format(folder)
+
     def complain(self, error: str) -> None:
         """Show what went wrong and what to do."""
         self._banner.show_error(error)

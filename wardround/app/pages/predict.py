@@ -72,6 +72,8 @@ class PredictPage(Page):
 
     def refresh(self) -> None:
         run = self.desk.run
+        if run != self._run:
+            self._model = None  # its answers are not this one's
         self._empty.setVisible(run is None)
         self._content.setVisible(run is not None and self._model is not None)
         if run is None:

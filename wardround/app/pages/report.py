@@ -27,6 +27,7 @@ class ReportPage(Page):
     def __init__(self, desk: Desk) -> None:
         super().__init__(desk)
         self._stamp: tuple[Path, int] | None = None
+        self._run: Path | None = None  # whose report is shown, or looked for
         self._found: tuple[view.Written, ...] = ()
         self._paper: _Paper | None = None
         self._empty = Empty(self.tr("No run is open. Open a finished run or a comparison to read, export and print its report."),
@@ -59,6 +60,10 @@ class ReportPage(Page):
     def refresh(self) -> None:
         """Look for the report of the run that is open."""
         run = self.desk.run
+        if run != self._run and run is not None:
+            self._waiting.set_text(self.reading(run))
+            self._stack.setCurrentWidget(self._waiting)
+        self._run = run
         if run is None:
             self._found, self._stamp = (), None
             self._stack.setCurrentWidget(self._empty)

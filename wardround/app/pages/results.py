@@ -50,10 +50,12 @@ class ResultsPage(Page):
         self._stack = QStackedWidget()
         self._empty = Empty(self.tr("No results are open. Train on the Run page, or open the folder of a run or comparison."),
                             self.tr("Open a folder\N{HORIZONTAL ELLIPSIS}"), self._choose_folder)
-        self._unfinished = _Unfinished(self)
+        self._unfinished, self._reading = _Unfinished(self), Empty("")
         self._stack.addWidget(self._empty)
         self._stack.addWidget(self._unfinished)
-        self._stack.addWidget(self._make_finished())
+        self._stack.addWidget(self._reading)
+        self._finished = self._make_finished()
+        self._stack.addWidget(self._finished)
         self.body.addLayout(self._make_top())
         self.body.addWidget(self._stack, 1)
 
@@ -72,6 +74,9 @@ class ResultsPage(Page):
             return
         if self.desk.run != self._folder:
             self.calm()
+            self._found = None
+            self._reading.set_text(self.reading(self.desk.run))
+            self._stack.setCurrentWidget(self._reading)
         self._folder = self.desk.run
         self.ask(opened, self.desk.run, done=self._show, key="open", failed=self._cannot_open)
 
@@ -155,7 +160,7 @@ class ResultsPage(Page):
             self._stack.setCurrentWidget(self._unfinished)
         else:
             self._show_finished(found)
-            self._stack.setCurrentIndex(2)
+            self._stack.setCurrentWidget(self._finished)
         self._found = found
         self.show_command(found.command)
 

@@ -55,8 +55,9 @@ class SecurityPage(Page):
         self._scroll.setWidgetResizable(True)
         self._scroll.setWidget(inside)
         self._stack = QStackedWidget()
-        self._stack.addWidget(self._empty)
-        self._stack.addWidget(self._scroll)
+        self._reading = Empty("")
+        for shown in (self._empty, self._reading, self._scroll):
+            self._stack.addWidget(shown)
         self.body.addWidget(self._stack, 1)
 
     def title(self) -> str:
@@ -73,6 +74,9 @@ class SecurityPage(Page):
             self._stack.setCurrentWidget(self._empty)
             return self.show_command("")
         if (stamp := (run, _written(run / "audit.json"), _written(run / "privacy.json"), _written(run / "scores.json"))) != self._stamp:
+            if self._stamp[:1] != (run,):
+                self._reading.set_text(self.reading(run))
+                self._stack.setCurrentWidget(self._reading)
             self._stamp = stamp
             self.ask(view.security, run, done=self._show, failed=self._fail, key="security")
         self._audit.show_job(self._job())

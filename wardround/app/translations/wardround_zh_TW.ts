@@ -1098,6 +1098,13 @@ Research software: not a medical device, not for clinical use.</source>
     </message>
 </context>
 <context>
+    <name>Page</name>
+    <message>
+        <source>Reading {}…</source>
+        <translation>正在讀取 {}…</translation>
+    </message>
+</context>
+<context>
     <name>PlanPage</name>
     <message>
         <source>No plan is open. A plan says how a network is trained, and by whom.</source>
