@@ -52,10 +52,13 @@ def desk(asides: tuple[Aside, Aside], qapp: QApplication, tmp_path: Path) -> Ite
 
 
 @pytest.fixture
-def shown(desk: Desk, qtbot: QtBot) -> Callable[[type[Page]], Page]:
+def shown(desk: Desk, qtbot: QtBot) -> Iterator[Callable[[type[Page]], Page]]:
     """Builds a page, shows it in a window and lets it show what the desk holds; it hears of the desk's changes, as in the app."""
+    made: list[Page] = []
+
     def show(kind: type[Page]) -> Page:
         page = kind(desk)
+        made.append(page)
         qtbot.addWidget(page)
         page.resize(1200, 800)
         page.show()
@@ -64,7 +67,9 @@ def shown(desk: Desk, qtbot: QtBot) -> Callable[[type[Page]], Page]:
             signal.connect(page.refresh)
         return page
 
-    return show
+    yield show
+    for page in made:
+        page.let_go()
 
 
 @pytest.fixture(scope="session")

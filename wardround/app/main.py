@@ -39,6 +39,7 @@ def launch(run: Path | None = None, workspace: Path | None = None) -> int:
     from wardround.app.window import MainWindow
 
     window = MainWindow(Desk(settings))
+    app.aboutToQuit.connect(window.close)
     window.show()
     if run is not None:
         window.open_run(run.absolute())

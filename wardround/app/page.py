@@ -73,6 +73,9 @@ class Page(QWidget):
     def refresh(self) -> None:
         """Show what the desk holds now. Called when the page is shown, and while it is shown when something changed."""
 
+    def let_go(self) -> None:
+        """Called when the page will not be shown again."""
+
     def ask(self, function: Callable[..., Any], *args: Any, done: Callable[[Any], None], key: str = "", slow: bool = False,
             failed: Callable[[str], None] | None = None, **named: Any) -> None:
         """Let the second process work a view out; done gets its answer, the banner its error.

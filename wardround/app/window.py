@@ -106,6 +106,8 @@ class MainWindow(QMainWindow):
 
     def closeEvent(self, event: QCloseEvent) -> None:
         """Jobs go on without the window; the second processes do not."""
+        for page in self._pages.values():
+            page.let_go()
         self.desk.close()
         super().closeEvent(event)
 
@@ -166,6 +168,8 @@ class MainWindow(QMainWindow):
         """Change theme, scale or language, remember it, and build the window anew."""
         for name, value in settings.items():
             setattr(self.desk.settings, name, value)
+        for page in self._pages.values():
+            page.let_go()
         self._pages.clear()
         self.setCentralWidget(QWidget())  # the old pages go before each of their parts is given the new look
         app = QApplication.instance()

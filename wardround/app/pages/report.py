@@ -5,7 +5,7 @@ from __future__ import annotations
 from pathlib import Path
 
 import shiboken6
-from PySide6.QtCore import QCoreApplication, QUrl
+from PySide6.QtCore import QUrl
 from PySide6.QtGui import QDesktopServices
 from PySide6.QtWidgets import QComboBox, QFileDialog, QHBoxLayout, QLabel, QPushButton, QStackedWidget, QVBoxLayout, QWidget
 
@@ -70,6 +70,12 @@ class ReportPage(Page):
             return self.show_command("")
         self.ask(view.reports, run, done=self._list, failed=self._fail, key="reports")
         return None
+
+    def let_go(self) -> None:
+        """The engine demands that what it shows goes while the application still lives."""
+        if self._paper is not None:
+            self._paper.close()
+            self._paper = None
 
     def chosen(self) -> view.Written | None:
         """The report that is shown."""
@@ -226,13 +232,11 @@ class _Paper:
         self.widget.setAccessibleName(name)
         self._level = min(range(len(ZOOMS)), key=lambda level: abs(ZOOMS[level] - theme().scale))
         place.addWidget(self.widget)
-        if (app := QCoreApplication.instance()) is not None:
-            app.aboutToQuit.connect(self.close)
 
     def close(self) -> None:
-        """Let go of what is shown while the application still lives: the engine demands it."""
-        if shiboken6.isValid(self.page):
-            shiboken6.delete(self.page)
+        """Let go of what is shown, with its view: a view without a page would make another one."""
+        if shiboken6.isValid(self.widget):
+            shiboken6.delete(self.widget)
 
     def zoom(self, steps: int) -> float:
         """Go so many sizes up or down; returns the size."""
