@@ -1,8 +1,10 @@
 """The app offscreen: a desk with a workspace of its own, pages in a window, and one finished comparison on phantoms."""
 
 import os
+import runpy
 from collections.abc import Callable, Iterator
 from pathlib import Path
+from types import SimpleNamespace
 
 import pytest
 
@@ -86,3 +88,9 @@ def comparison(tmp_path_factory: pytest.TempPathFactory) -> Path:
 def finished(comparison: Path) -> Path:
     """The federated run of the comparison."""
     return comparison / "federated-seed0"
+
+
+@pytest.fixture(scope="session")
+def makers() -> SimpleNamespace:
+    """The makers of sample runs of tests/report."""
+    return SimpleNamespace(**runpy.run_path(str(Path(__file__).parents[1] / "report" / "conftest.py"), run_name="sample_reports"))

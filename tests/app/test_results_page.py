@@ -1,10 +1,8 @@
 """The Results page, used as a person would: open a folder, go through the tabs, ask where the model looked."""
 
-import runpy
 import shutil
 from collections.abc import Callable
 from pathlib import Path
-from types import SimpleNamespace
 from typing import Any
 
 import pytest
@@ -179,12 +177,6 @@ def test_a_single_run_has_no_pairs_and_no_matrix(desk: Desk, shown: Show, finish
     assert part(page, QComboBox, "results.pair") is None
     assert part(go(page, "hospitals"), Heat, "results.matrix") is None
     assert page.findChild(QWidget, "command").text() == f"wardround report {finished}"
-
-
-@pytest.fixture
-def makers() -> SimpleNamespace:
-    """The makers of sample runs of tests/report."""
-    return SimpleNamespace(**runpy.run_path(str(Path(__file__).parents[1] / "report" / "conftest.py"), run_name="sample_reports"))
 
 
 def test_segmentations_lie_over_the_truth_patient_by_patient(desk: Desk, shown: Show, makers: Any, tmp_path: Path, qtbot: QtBot) -> None:

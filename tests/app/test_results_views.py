@@ -1,7 +1,6 @@
 """What the Results page shows, without a window: the words and numbers are those of the report."""
 
 import json
-import runpy
 import time
 from pathlib import Path
 from types import SimpleNamespace
@@ -23,12 +22,6 @@ from wardround.report import story, summed, tables
 from wardround.report.material import read_comparison, read_run
 from wardround.runs.folder import RunFolder, write_text
 from wardround.runs.journal import Journal
-
-
-@pytest.fixture(scope="session")
-def makers() -> SimpleNamespace:
-    """The makers of sample runs of tests/report."""
-    return SimpleNamespace(**runpy.run_path(str(Path(__file__).parents[1] / "report" / "conftest.py"), run_name="sample_reports"))
 
 
 @pytest.fixture(scope="module")

@@ -13,6 +13,7 @@ import pytest
 from PySide6.QtCore import QPoint, Qt
 from PySide6.QtWidgets import QComboBox, QLabel, QLineEdit, QListWidget, QPlainTextEdit, QPushButton, QTabBar, QWidget
 from pytestqt.qtbot import QtBot
+from tiny import LONG
 
 from wardround.app.desk import Desk
 from wardround.app.page import Page
@@ -26,25 +27,6 @@ from wardround.core.events import Event, Note, Progress, RoundFinished, RunFinis
 
 Shown = Callable[[type[Page]], Page]
 
-LONG = """name = "long"
-[data]
-dataset = "brain-tumour-mri"
-phantoms = 60
-size = 16
-[sites]
-num = 2
-names = ["north", "south"]
-[rounds]
-num = 5000
-evaluate_every = 1000
-checkpoint_every_s = 0.0
-[evaluation]
-resamples = 100
-[engine]
-workers = 1
-precision = "fp32"
-layout = "contiguous"
-"""
 SITES = ("north", "south", "east")
 
 

@@ -7,27 +7,11 @@ from pathlib import Path
 
 import pytest
 from pytestqt.qtbot import QtBot
+from tiny import LONG
 
 from wardround.app.desk import Desk
 from wardround.app.runner import Job, Jobs
 from wardround.errors import WardroundError
-
-LONG = """name = "long"
-[data]
-dataset = "brain-tumour-mri"
-phantoms = 60
-size = 16
-[rounds]
-num = 5000
-evaluate_every = 1000
-checkpoint_every_s = 0.0
-[evaluation]
-resamples = 100
-[engine]
-workers = 1
-precision = "fp32"
-layout = "contiguous"
-"""
 
 
 def started(desk: Desk, qtbot: QtBot) -> Job:

@@ -18,7 +18,6 @@ import sys
 import time
 from collections.abc import Sequence
 from contextlib import suppress
-from functools import cached_property
 from pathlib import Path
 from typing import IO, Any, Literal
 
@@ -48,6 +47,7 @@ class Job(QObject):
         self._record: dict[str, Any] = json.loads((folder / "job.json").read_text(encoding="utf-8"))
         self._process: subprocess.Popen[bytes] | None = None
         self._place = 0  # in events.jsonl
+        self._live: Live | None = None
         self.state: State = "stopped"
 
     @staticmethod
@@ -85,10 +85,13 @@ class Job(QObject):
         """The command's name, e.g. "compare"."""
         return self.argv[0]
 
-    @cached_property
+    @property
     def live(self) -> Live:
-        """What the events add up to."""
-        return Live()
+        """What the events add up to. Those of a job that had ended before are read when somebody asks: there may be many such jobs."""
+        if self._live is None:
+            self._live = Live()
+            self._live.feed(self._new_events())
+        return self._live
 
     @property
     def pid(self) -> int:
@@ -151,13 +154,15 @@ class Job(QObject):
         self._become("stopping")
 
     def look(self) -> None:
-        """Read what was written since the last look, and see whether it still runs."""
-        self._read_events()
-        if self._is_running():
+        """See whether it still runs, and read what was written since the last look."""
+        is_running = self._is_running()
+        if (is_running or self._live is not None) and (events := self._new_events()):
+            self.live.feed(events)
+            self.changed.emit()
+        if is_running:
             paused, stopping = self._record["is_paused"], self._record["asked_to_stop"]
             self._become("paused" if paused else "stopping" if stopping else "running")
         else:
-            self._read_events()
             self._become(self._end())
 
     def _end(self) -> State:
@@ -176,19 +181,16 @@ class Job(QObject):
             return self._process.poll() is None
         return _is_held(self.folder / "lock")
 
-    def _read_events(self) -> None:
+    def _new_events(self) -> list[Event]:
         try:
             with (self.folder / "events.jsonl").open("rb") as file:
                 file.seek(self._place)
                 data = file.read()
         except OSError:
-            return
+            return []
         whole = data[: data.rfind(b"\n") + 1]
         self._place += len(whole)
-        events = [event for line in whole.splitlines() if (event := _event(line)) is not None]
-        if events:
-            self.live.feed(events)
-            self.changed.emit()
+        return [event for line in whole.splitlines() if (event := _event(line)) is not None]
 
     def _signal_group(self, name: str) -> None:
         if self.pid:

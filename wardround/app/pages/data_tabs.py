@@ -15,9 +15,9 @@ from wardround.app.views.grid import Grid
 from wardround.app.views.ledger import REASONS, STATUS, Checked, Matter, split_word
 from wardround.app.views.sheet import Sheet
 from wardround.app.widgets.cases import Cases
+from wardround.app.widgets.emptied import emptied
 from wardround.app.widgets.empty import Empty
 from wardround.app.widgets.facts import Facts
-from wardround.app.widgets.rows import emptied
 from wardround.app.widgets.table import TableView
 from wardround.app.widgets.text import heading, label, muted, set_look
 

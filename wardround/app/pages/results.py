@@ -30,6 +30,7 @@ from wardround.app.pages.results_tab import Tab
 from wardround.app.theme import theme
 from wardround.app.views.results import Opened, opened
 from wardround.app.views.results_read import Unfinished
+from wardround.app.widgets.emptied import emptied
 from wardround.app.widgets.empty import Empty
 from wardround.app.widgets.text import heading, label, muted
 
@@ -214,10 +215,7 @@ class _Unfinished(QWidget):
 
     def show_state(self, found: Unfinished) -> None:
         """Show it in place of what was shown."""
-        while (item := self._column.takeAt(0)) is not None:
-            if (old := item.widget()) is not None:
-                old.hide()
-                old.deleteLater()
+        emptied(self._column)
         self._column.addWidget(heading(self.tr("There are no results yet")))
         self._column.addWidget(label(found.text))
         self._column.addWidget(muted(self.tr("It goes on from its last checkpoint: press Resume on the Run page, or use the command "

@@ -13,6 +13,7 @@ from wardround.app.pages.results_tab import ARM_COLOURS, Tab, add_grid, tell
 from wardround.app.theme import theme
 from wardround.app.views import judged
 from wardround.app.views.judged import Judged, Learning, Line
+from wardround.app.widgets.emptied import emptied
 from wardround.app.widgets.plot import Curves
 from wardround.app.widgets.text import label, muted
 
@@ -89,7 +90,7 @@ class CurvesTab(Tab):
         if math.isfinite(found.share):
             self.precision.line("", (0, 1), (found.share, found.share), GREY, dashed=True, thin=True)
         self._draw(self.precision, found.precision)
-        self.forget(self._below)
+        emptied(self._below)
         add_grid(self._below, found.grid, name="results.areas")
 
     def _draw(self, plot: Curves, lines: Sequence[Line]) -> None:
@@ -150,7 +151,7 @@ class TrainingTab(Tab):
             self._draw(plot, lines)
             if found.best_round is not None and lines:
                 plot.mark(found.best_round, self.tr("kept"))
-        self.forget(self._below)
+        emptied(self._below)
         tell(self._below, found.told)
 
     def _draw(self, plot: Curves, lines: Sequence[Line]) -> None:

@@ -12,6 +12,7 @@ from wardround.app.theme import theme
 from wardround.app.views import judged
 from wardround.app.views.judged import Calibration, Confusion
 from wardround.app.widgets.confusion import ConfusionMatrix
+from wardround.app.widgets.emptied import emptied
 from wardround.app.widgets.reliability import Reliability
 from wardround.app.widgets.text import label, muted
 
@@ -33,7 +34,7 @@ class ConfusionTab(Tab):
             self.page.ask(judged.confusion, self.opened.folder, self.model, done=self._show, key="confusion")
 
     def _show(self, found: Confusion) -> None:
-        self.forget(self.column)
+        emptied(self.column)
         matrix = ConfusionMatrix()
         matrix.setObjectName("results.confusion")
         matrix.show_confusion(found.shares, found.classes, found.texts)
@@ -112,7 +113,7 @@ class CalibrationTab(Tab):
         self.why_not.setText(said(found.why_not))
         self.why_not.setVisible(bool(found.why_not))
         self.plot.setVisible(bool(found.bins))
-        self.forget(self._side)
+        emptied(self._side)
         if found.bins:
             self.plot.show_bins([part.stated for part in found.bins], [part.observed for part in found.bins],
                                 [part.low for part in found.bins], [part.high for part in found.bins], heights=found.heights.tolist(),
@@ -121,6 +122,6 @@ class CalibrationTab(Tab):
                                                "model is too sure of itself. Lines: 95 % intervals.")))
         tell(self._side, found.told)
         self._side.addStretch(1)
-        self.forget(self._below)
+        emptied(self._below)
         if found.bins:
             add_grid(self._below, found.grid, name="results.bins", max_rows=16)

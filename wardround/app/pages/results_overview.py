@@ -10,6 +10,7 @@ from wardround.app.language import said
 from wardround.app.pages.results_tab import Tab, add_grid, forest, tell, terms
 from wardround.app.theme import theme
 from wardround.app.views.results import Cost, Matrix, Pair
+from wardround.app.widgets.emptied import emptied
 from wardround.app.widgets.facts import Facts
 from wardround.app.widgets.plot import Heat
 from wardround.app.widgets.text import heading, label, muted
@@ -32,7 +33,7 @@ class OverviewTab(Tab):
     def load(self) -> None:
         if self.opened is None:
             return
-        self.forget(self.column)
+        emptied(self.column)
         self.column.addWidget(label("\n".join(self.opened.remarks)))
         top = QHBoxLayout()
         top.setSpacing(theme().px(24))
@@ -81,7 +82,7 @@ class OverviewTab(Tab):
         self._show_pair(pairs[0])
 
     def _show_pair(self, pair: Pair) -> None:
-        self.forget(self._of_pair)
+        emptied(self._of_pair)
         sign, look = VERDICTS.get(pair.verdict, ("=", "muted"))
         verdict = label(f"{sign} {pair.name}: {said(pair.verdict)}", look=look)  # type: ignore[arg-type]  # of the looks that there are
         verdict.setObjectName("results.verdict")
@@ -102,7 +103,7 @@ class HospitalsTab(Tab):
     def load(self) -> None:
         if self.opened is None:
             return
-        self.forget(self.column)
+        emptied(self.column)
         for text in self.opened.hospitals.sentences:
             self.column.addWidget(label(text))
         for text in self.opened.hospitals.cautions:
@@ -148,7 +149,7 @@ class FindingsTab(Tab):
     def load(self) -> None:
         if self.opened is None:
             return
-        self.forget(self.column)
+        emptied(self.column)
         if self.opened.by_finding is not None:
             self.column.addWidget(forest(self.opened.by_finding, "results.by_finding"))
         tell(self.column, self.opened.findings, max_rows=24)

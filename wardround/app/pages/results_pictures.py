@@ -12,6 +12,7 @@ from wardround.app.pages.results_tab import Tab, add_grid, tell
 from wardround.app.theme import theme
 from wardround.app.views import results_images
 from wardround.app.views.results_images import Errors, Looked, Patient, Segmented
+from wardround.app.widgets.emptied import emptied
 from wardround.app.widgets.gallery import Gallery
 from wardround.app.widgets.picture import Picture
 from wardround.app.widgets.slices import SliceViewer
@@ -77,7 +78,7 @@ class SegmentationTab(Tab):
         self.patient.setCurrentIndex(max(0, len(found.patients) - 1))  # the worst
         self.patient.blockSignals(False)
         self._show_patient()
-        self.forget(self._below)
+        emptied(self._below)
         tell(self._below, found.told)
         if found.every.rows:
             self._below.addWidget(heading(self.tr("Every test patient")))

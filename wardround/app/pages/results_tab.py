@@ -6,7 +6,7 @@ from collections.abc import Sequence
 from typing import ClassVar
 
 from PySide6.QtCore import Qt
-from PySide6.QtWidgets import QBoxLayout, QFrame, QLayout, QScrollArea, QSizePolicy, QVBoxLayout, QWidget
+from PySide6.QtWidgets import QBoxLayout, QFrame, QScrollArea, QSizePolicy, QVBoxLayout, QWidget
 
 from wardround.app.language import said
 from wardround.app.page import Page
@@ -67,16 +67,6 @@ class Tab(QScrollArea):
             self._is_stale = False
             self.load()
 
-    def forget(self, layout: QLayout) -> None:
-        """Take everything out of a layout."""
-        while (item := layout.takeAt(0)) is not None:
-            if (widget := item.widget()) is not None:
-                widget.hide()
-                widget.setParent(None)
-                widget.deleteLater()
-            elif (inner := item.layout()) is not None:
-                self.forget(inner)
-
 
 def tell(column: QBoxLayout, told: Told, *, max_rows: int = 16) -> None:
     """Put the report's sentences, cautions, tables and terms below each other."""
@@ -94,9 +84,7 @@ def add_grid(column: QBoxLayout, grid: Grid, *, name: str = "", max_rows: int = 
     """A table with its caption below."""
     table = TableView(max_rows=max_rows)
     table.setObjectName(name)
-    header = table.horizontalHeader()
-    header.setStyleSheet(f"QHeaderView {{ background: {theme().name('panel')}; }}")
-    header.setStretchLastSection(not grid.is_numeric(len(grid.columns) - 1))
+    table.horizontalHeader().setStretchLastSection(not grid.is_numeric(len(grid.columns) - 1))
     table.show_grid(grid)
     table.setAccessibleName(", ".join(map(said, filter(None, grid.columns))))
     table.setFixedHeight(table.maximumHeight() - table.horizontalScrollBar().sizeHint().height())  # all rows up to max_rows

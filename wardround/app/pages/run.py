@@ -112,11 +112,12 @@ class RunPage(Page):
 
     def _told(self, job: Job) -> str:
         """A job's state in a few words."""
-        runs = list(job.live.runs.values())
-        done, total = sum(run.rounds[-1].round for run in runs if run.rounds), sum(run.num_rounds for run in runs)
         word = {"running": self.tr("Running"), "paused": self.tr("Paused"), "stopping": self.tr("Stopping"), "stopped": self.tr("Stopped"),
                 "failed": self.tr("Failed"), "finished": self.tr("Finished")}[job.state]
-        return self.tr("{}, {} of {} rounds").format(word, done, total) if runs and job.state != "finished" else word
+        if job.state == "finished" or not (runs := job.live.runs.values()):
+            return word
+        done, total = sum(run.rounds[-1].round for run in runs if run.rounds), sum(run.num_rounds for run in runs)
+        return self.tr("{}, {} of {} rounds").format(word, done, total)
 
     def _job(self) -> Job | None:
         item = self._jobs.currentItem()

@@ -9,7 +9,7 @@ from PySide6.QtWidgets import QGridLayout, QWidget
 
 from wardround.app.theme import theme
 from wardround.app.views.site_remarks import Remark
-from wardround.app.widgets.rows import emptied
+from wardround.app.widgets.emptied import emptied
 from wardround.app.widgets.text import label
 
 

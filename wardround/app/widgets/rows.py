@@ -6,9 +6,10 @@ from collections.abc import Sequence
 
 import numpy as np
 from PySide6.QtCore import Qt
-from PySide6.QtWidgets import QFrame, QHBoxLayout, QLabel, QLayout, QVBoxLayout, QWidget
+from PySide6.QtWidgets import QFrame, QHBoxLayout, QLabel, QVBoxLayout, QWidget
 
 from wardround.app.theme import theme
+from wardround.app.widgets.emptied import emptied
 from wardround.app.widgets.picture import Picture
 from wardround.app.widgets.text import label, muted
 
@@ -36,14 +37,6 @@ class PictureRows(QWidget):
     def names(self) -> list[str]:
         """The rows that are shown."""
         return list(self._names)
-
-
-def emptied(layout: QLayout) -> None:
-    """Take the widgets of a layout away."""
-    while (item := layout.takeAt(0)) is not None:
-        if (old := item.widget()) is not None:
-            old.hide()
-            old.deleteLater()
 
 
 def _row(name: str, pictures: Sequence[np.ndarray], captions: Sequence[str]) -> QFrame:

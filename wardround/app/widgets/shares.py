@@ -9,7 +9,7 @@ from PySide6.QtGui import QPainter, QPaintEvent, QPen
 from PySide6.QtWidgets import QGridLayout, QSizePolicy, QWidget
 
 from wardround.app.theme import theme
-from wardround.app.widgets.rows import emptied
+from wardround.app.widgets.emptied import emptied
 from wardround.app.widgets.shortened import shorten
 from wardround.app.widgets.text import label
 

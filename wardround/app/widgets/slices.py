@@ -11,6 +11,7 @@ from PySide6.QtWidgets import QCheckBox, QComboBox, QGridLayout, QHBoxLayout, QL
 
 from wardround.app.theme import theme
 from wardround.app.widgets.canvas import Canvas, Layer
+from wardround.app.widgets.emptied import emptied
 from wardround.app.widgets.overlay import filled, outlines, picture, windowed
 
 STEPS = 1000  # of the window's and level's sliders
@@ -182,9 +183,7 @@ class SliceViewer(QWidget):
 
     def _fill_masks(self) -> None:
         off = {box.text() for box in self.mask_boxes() if not box.isChecked()}
-        while (item := self._checks.takeAt(0)) is not None:
-            if (old := item.widget()) is not None:
-                old.deleteLater()
+        emptied(self._checks)
         for place, name in enumerate(self._masks):
             said = self.tr("{mask} (outline)") if place == 0 else self.tr("{mask} (filled)")
             box = QCheckBox(said.format(mask=name))
