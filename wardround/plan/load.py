@@ -31,7 +31,7 @@ def load_plan(source: Path | str, overrides: Sequence[str] = ()) -> Plan:
     file start at the file's folder, those in overrides at the working folder. PlanError names the file and every problem.
     """
     path = file_of(source)
-    table = with_full_paths(_read(path), path.parent)
+    table = with_full_paths(toml_table(text_of(path), str(path)), path.parent)
     for override in overrides:
         table = _merged(table, with_full_paths(_override(override), Path.cwd()))
     return plan_of(_without_none(table), str(path))
@@ -97,10 +97,11 @@ def with_full_paths(table: Table, folder: Path) -> Table:
     return _merged(table, change)
 
 
-def _read(path: Path) -> Table:
+def text_of(path: Path) -> str:
+    """A plan file's text, of more than MOST_BYTES the beginning, which toml_table refuses; PlanError for what is no text."""
     try:
         with path.open("rb") as file:
-            return toml_table(file.read(MOST_BYTES + 1).decode(), str(path))
+            return file.read(MOST_BYTES + 1).decode()
     except UnicodeDecodeError as error:
         raise PlanError(f"{path} is not text in UTF-8 (byte {error.start}); a plan is a TOML file.") from error
 

@@ -35,7 +35,8 @@ def _differences(before: Plan, after: Plan) -> Iterator[tuple[str, str]]:
     old, new = before.model_dump(mode="json"), after.model_dump(mode="json")
     for key in new:
         if not isinstance(new[key], Mapping):
-            yield from ((key, _toml(new[key])) for _ in range(new[key] != old[key]))
+            if new[key] != old[key]:
+                yield key, _toml(new[key])
             continue
         for part in {**old[key], **new[key]}:
             if old[key].get(part) != new[key].get(part):

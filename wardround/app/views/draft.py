@@ -11,7 +11,7 @@ import tomlkit
 from tomlkit.exceptions import TOMLKitError
 
 from wardround.errors import PlanError, WardroundError
-from wardround.plan.load import file_of, plan_of, toml_table, with_full_paths
+from wardround.plan.load import file_of, plan_of, text_of, toml_table, with_full_paths
 from wardround.plan.schema import Plan
 
 if TYPE_CHECKING:
@@ -33,8 +33,7 @@ class Draft:
     def of(source: Path | str) -> Draft:
         """The plan of a file, or the shipped plan of that name, paths in it made whole; PlanError if there is no such file."""
         path = file_of(source)
-        text = _read(path)
-        return Draft(path=path).with_text(_whole(text, path))
+        return Draft(path=path).with_text(_whole(text_of(path), path))
 
     def with_text(self, text: str) -> Draft:
         """The draft with another text."""
@@ -85,13 +84,6 @@ class Draft:
     @property
     def name(self) -> str:
         return self.plan.name if self.plan is not None else ""
-
-
-def _read(path: Path) -> str:
-    try:
-        return path.read_text(encoding="utf-8")
-    except UnicodeDecodeError as error:
-        raise PlanError(f"{path} is not text in UTF-8 (byte {error.start}); a plan is a TOML file.") from error
 
 
 def _parsed(text: str) -> TOMLDocument:
